@@ -1,0 +1,1 @@
+"""Data sets of other people, read into neutral records: one room for each format."""

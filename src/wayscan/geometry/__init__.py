@@ -1,0 +1,13 @@
+"""The vocabulary of motion: boxes, poses, waypoints, all NumPy."""
+
+from wayscan.lazy import lazy_names
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "CropRegion": ".boxes",
+        "crop_image": ".boxes",
+        "crop_region": ".boxes",
+        "iou": ".boxes",
+    },
+)
