@@ -235,7 +235,7 @@ def kill_at_random(
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
             hits += 1
-        child.wait()
+        child.communicate()
         (run / ".owner.json").unlink(missing_ok=True)
     return hits
 

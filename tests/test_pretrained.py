@@ -90,8 +90,11 @@ def test_unreadable_models_are_refused_by_name(tmp_path, model):
 
 
 def test_a_model_of_the_package_is_found_by_its_name(tmp_path, monkeypatch):
-    monkeypatch.setattr("wayscan.pretrained.locate._bundle", lambda: tmp_path)
-    save_pretrained(tmp_path / "track-nano", {"w": torch.ones(1)}, {"system": "track"})
+    monkeypatch.setattr("wayscan.pretrained.locate._bundle", lambda: tmp_path / "bundle")
+    save_pretrained(tmp_path / "bundle" / "track-nano", {"w": torch.ones(1)}, {"system": "track"})
+    assert load_pretrained("track-nano")[0] == {"system": "track"}
+    (tmp_path / "track-nano").mkdir()
+    monkeypatch.chdir(tmp_path)
     assert load_pretrained("track-nano")[0] == {"system": "track"}
     with pytest.raises(ValueError, match="did you mean track-nano"):
         find_pretrained("track_nano")

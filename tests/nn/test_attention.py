@@ -14,7 +14,6 @@ def test_weights_belong_to_each_head_and_sum_to_one():
 
 
 def test_the_last_step_asks():
-    torch.manual_seed(0)
     pool, x = AttentionPool(8), torch.randn(1, 4, 8)
     _, weights = pool(x)
     # The question changes with the last step, whatever the answers; the order of the others means nothing.
@@ -33,7 +32,6 @@ def test_heads_must_divide_the_width():
 
 
 def test_it_learns_to_look_at_the_step_that_the_last_one_names():
-    torch.manual_seed(0)
     pool = nn.Sequential(nn.Linear(7, 16), AttentionPool(16, num_heads=1))
     head = nn.Linear(16, 1)
     optimiser = torch.optim.Adam([*pool.parameters(), *head.parameters()], lr=1e-2)

@@ -7,11 +7,6 @@ from wayscan.nn import BidirectionalMamba, Mamba, merge_directions
 MODES = ["shared", "gated", "separate", "vim_v2"]
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def parameters(module):
     return sum(p.numel() for p in module.parameters())
 

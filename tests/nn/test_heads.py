@@ -49,7 +49,6 @@ def test_limits_that_do_not_fit_are_refused(limits):
 
 
 def walks(count, horizon=9):
-    torch.manual_seed(0)
     steps = torch.randn(count, horizon, 2) * torch.tensor([0.3, 0.0]) + torch.tensor([1.0, 0.1])
     return steps.cumsum(1)
 
@@ -80,7 +79,6 @@ def test_trajectories_without_a_spread_are_refused(bad):
 
 
 def test_displacement_head_learns_speed_and_turn():
-    torch.manual_seed(0)
     motion = torch.rand(256, 2) * torch.tensor([20.0, 1.0])
     heading = motion[:, 1:] * torch.linspace(-1, 1, 9)
     target = (motion[:, :1, None] * torch.stack([heading.cos(), heading.sin()], -1)).cumsum(1)

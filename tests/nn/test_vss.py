@@ -6,11 +6,6 @@ from torch import nn
 from wayscan.nn import SS2D, Downsample, PatchPartition, VSSBlock
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def parameters(module):
     return sum(p.numel() for p in module.parameters())
 

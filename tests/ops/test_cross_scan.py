@@ -75,6 +75,8 @@ def test_layout_of_the_input_does_not_change_the_result():
     assert torch.equal(cross_merge(y, 4, 5), cross_merge(cross_scan(x), 4, 5))
 
 
-def test_a_wrong_image_size_is_refused():
+def test_what_is_no_image_or_has_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"x has shape \(2, 3, 4\), expected an image \(B, C, H, W\)"):
+        cross_scan(torch.zeros(2, 3, 4))
     with pytest.raises(ValueError, match=r"expected \(B, 4, C, 12\) for an image of 3 × 4"):
         cross_merge(torch.zeros(1, 4, 2, 20), 3, 4)

@@ -97,10 +97,12 @@ class _Scan(torch.nn.Module):
         return selective_scan(u, delta, A, B, C, delta_softplus=True)
 
 
-def test_export_with_dynamic_length(scan_problem):
+@pytest.mark.parametrize("differentiable", [True, False])
+def test_export_with_dynamic_length(scan_problem, differentiable):
     length = torch.export.Dim("length", min=2, max=4096)
     dynamic = {name: {2: length} for name in ("u", "delta")} | {"A": None, "B": {3: length}, "C": {3: length}}
     example = [x for x in scan_problem(length=12, D=False, z=False, delta_bias=False).values() if x is not None]
+    example[0].requires_grad_(differentiable)
     program = torch.export.export(_Scan(), tuple(example), dynamic_shapes=dynamic)
     for size in (2, 31, 64):
         problem = scan_problem(length=size, D=False, z=False, delta_bias=False)

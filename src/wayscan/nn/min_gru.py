@@ -41,15 +41,17 @@ class MinGRU(nn.Module):
         k = k.to(precise(k.dtype)).clamp(min=SHUT)
         steps = F.softplus(k)
         ones = k.new_ones(k.shape[0], 1, k.shape[1])
-        h = selective_scan(
+        h, last = selective_scan(
             (candidate * (torch.sigmoid(k) / steps).to(candidate.dtype)).transpose(1, 2),
             steps.transpose(1, 2),
             -k.new_ones(self.hidden, 1),
             ones,
             ones,
+            return_last_state=True,
             initial_state=None if state is None else state.unsqueeze(-1),
-        ).transpose(1, 2)
-        return h if state is None else (h, h[:, -1])
+        )
+        h = h.transpose(1, 2)
+        return h if state is None else (h, last.squeeze(-1).to(h.dtype))
 
     def step(
         self, x: Float[Tensor, "B D"], state: Float[Tensor, "B H"]

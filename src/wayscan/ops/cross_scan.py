@@ -21,6 +21,8 @@ def cross_scan(x: Tensor) -> Tensor:
     Returns:
         (B, 4, C, L) with L = H·W, in memory (B, L, 4, C).
     """
+    if x.ndim != 4:
+        raise ValueError(f"cross_scan: x has shape {tuple(x.shape)}, expected an image (B, C, H, W)")
     return _CrossScan.apply(x)
 
 

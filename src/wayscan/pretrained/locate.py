@@ -23,24 +23,23 @@ def find_pretrained(source: str | Path) -> Path:
         source: a folder, the name of a model in the package, or a hub id "owner/name", tried in this order.
             A hub model is downloaded once and found in the cache afterwards, without a network.
     """
-    folder = Path(source).expanduser()
-    name = str(source)
-    if folder.is_dir():
+    folder, name = Path(source).expanduser(), str(source)
+    # A folder that only happens to be called like a model of the package must not hide it.
+    if (folder / CONFIG).is_file() or (folder.is_dir() and name not in bundled_models()):
         _expect_model_in(folder)
         return folder
     if name in bundled_models():
         return _bundle() / name
     if _HUB_ID.fullmatch(name):
         return _from_hub(name)
-    near = get_close_matches(name, bundled_models(), n=3)
+    names = bundled_models()
+    near = get_close_matches(name, names, n=3)
+    hint = (
+        f"did you mean {' or '.join(near)}?" if near else "give a folder, such a name, or a hub id owner/name"
+    )
     raise ValueError(
         f"no pretrained model {name!r}: no folder {folder.absolute()}, and none of the package's models "
-        f"({', '.join(bundled_models()) or 'there are none'}) has this name"
-        + (
-            f"; did you mean {' or '.join(near)}?"
-            if near
-            else "; give a folder, such a name, or a hub id owner/name"
-        )
+        f"({', '.join(names) or 'there are none'}) has this name; {hint}"
     )
 
 

@@ -149,7 +149,7 @@ def put_weights(
     model.load_state_dict(dict(weights), strict=False)
 
 
-def take_apart(state: Any, name: str = "") -> tuple[Any, dict[str, Tensor]]:
+def take_apart(state: Any) -> tuple[Any, dict[str, Tensor]]:
     """Split a nested state into JSON data and its tensors by path ("optimiser/state/0/exp_avg")."""
     tensors: dict[str, Tensor] = {}
 
@@ -171,11 +171,11 @@ def take_apart(state: Any, name: str = "") -> tuple[Any, dict[str, Tensor]]:
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         raise ValueError(
-            f"state {path or name!r} holds a {type(value).__name__}; expected tensors, arrays, numbers, text, "
-            "and dicts, lists or tuples of these: let state_dict() return only such"
+            f"state {path!r} is of type {type(value).__name__}; expected tensors, arrays, numbers, text, and dicts, "
+            "lists or tuples of these: let state_dict() return only such"
         )
 
-    return visit(state, name), tensors
+    return visit(state, ""), tensors
 
 
 def put_together(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:

@@ -1,5 +1,6 @@
 """The processes of a run: one, or as many as `accelerate launch` (GPUs) or `torchrun` (CPUs too) started."""
 
+import atexit
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -28,6 +29,8 @@ class Processes:
         self._state = state
         self.device: torch.device = torch.device("cpu" if cpu or state.device is None else state.device)
         self.rank, self.count = state.process_index, state.num_processes
+        if self.count > 1:
+            atexit.register(_leave)  # a process that ends without leaving the group may be aborted
 
     @property
     def is_main(self) -> bool:
@@ -81,3 +84,8 @@ class Processes:
         if self.count > 1:
             dist.broadcast_object_list(values, src=0)  # type: ignore[arg-type]
         return values[0]
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Interruption:
-    """Inside of this context the first SIGINT or SIGTERM is noted in `signal`, and the second one ends at once."""
+    """Inside of this context the first SIGINT or SIGTERM is noted in `signal`; the second ends at once."""
 
     def __init__(self) -> None:
         self.signal = 0

@@ -40,7 +40,6 @@ class MetricsLog:
             sink.write(step, numbers)
 
     def close(self) -> None:
-        self._journal.close()
         for sink in self._sinks:
             sink.close()
 

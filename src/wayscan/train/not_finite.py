@@ -27,8 +27,8 @@ class SkipRule:
         what = f"step {report.step}: the loss or its gradient is not finite; records {list(report.skipped)}"
         if self.policy == "stop":
             raise TrainingFailedError(
-                f"{what}. Look at these records; not_finite 'skip' passes over such steps; a lower learning rate "
-                "may avoid them"
+                f"{what}. Look at these records; not_finite 'skip' passes over such steps; a lower learning "
+                "rate may avoid them"
             )
         if self.in_a_row >= _MOST_IN_A_ROW:
             raise TrainingFailedError(

@@ -71,4 +71,3 @@ class Outputs:
         self._progress.close()
         if self._log is not None:
             self._log.close()
-        self._run.close()

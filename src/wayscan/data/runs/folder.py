@@ -96,10 +96,6 @@ class Run:
         self.metrics.cut_back(step)
         self.checkpoints().drop_after(step)
 
-    def close(self) -> None:
-        self.metrics.close()
-        self.timings.close()
-
     def write_state(self, state: RunState) -> None:
         text = json.dumps({**state._asdict(), "updated": _now()}, default=str)
         write_atomically(self.path / "state.json", [text.encode()], durable=False)

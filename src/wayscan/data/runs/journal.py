@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from wayscan.data.atomic import DiskFullError, free_bytes, is_disk_full, write_atomically
 
@@ -23,16 +23,14 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._file: IO[bytes] | None = None
 
     def append(self, step: int, values: Mapping[str, object]) -> None:
         """Add a line; it survives a killed process at once, and a power cut from the next `sync` on."""
         written = {name: _strict(value) for name, value in values.items()}
         line = json.dumps({"step": step, **written}, allow_nan=False).encode() + b"\n"
-        if self._file is None:
-            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - stays open between lines
         try:
-            self._file.write(line)
+            with open(self.path, "ab", buffering=0) as file:
+                file.write(line)
         except OSError as error:
             if is_disk_full(error):
                 raise DiskFullError(self.path, len(line), free_bytes(self.path.parent)) from error
@@ -47,7 +45,6 @@ class Journal:
 
     def cut_back(self, step: int) -> int:
         """Drop every line after `step` and every damaged one; return how many were dropped."""
-        self.close()
         if not self.path.exists():
             return 0
         before = self.path.read_bytes()
@@ -58,13 +55,10 @@ class Journal:
         return len(before.splitlines()) - len(kept)
 
     def sync(self) -> None:
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Let all lines so far survive a power cut."""
+        if self.path.exists():
+            with open(self.path, "ab") as file:
+                os.fsync(file.fileno())
 
     def _lines(self) -> Iterator[tuple[bytes, Line]]:
         if not self.path.exists():

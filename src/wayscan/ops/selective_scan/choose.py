@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
@@ -18,6 +19,44 @@ BACKENDS = ("reference", "fallback", "cpu", "triton")
 _NEEDS = {"cpu": "numba", "triton": "triton"}
 _RUNS_ON = {"cpu": {"cpu"}, "triton": {"cuda"}}
 _INSTALLED = {name for name in BACKENDS if name not in _NEEDS or find_spec(_NEEDS[name]) is not None}
+
+
+@overload
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = ...,
+    z: Tensor | None = ...,
+    delta_bias: Tensor | None = ...,
+    delta_softplus: bool = ...,
+    return_last_state: Literal[False] = ...,
+    *,
+    initial_state: Tensor | None = ...,
+    backend: str | None = ...,
+    check: bool = ...,
+) -> Tensor: ...
+
+
+@overload
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = ...,
+    z: Tensor | None = ...,
+    delta_bias: Tensor | None = ...,
+    delta_softplus: bool = ...,
+    *,
+    return_last_state: Literal[True],
+    initial_state: Tensor | None = ...,
+    backend: str | None = ...,
+    check: bool = ...,
+) -> tuple[Tensor, Tensor]: ...
 
 
 def selective_scan(
@@ -68,7 +107,7 @@ def selective_scan(
     inputs = _cast(named.values(), _computed_in(engine, named.values()))
     if engine == "reference":
         with torch.autocast(u.device.type, enabled=False):
-            out, last = selective_scan_reference(*inputs, delta_softplus)
+            out, last = selective_scan_reference(*inputs, delta_softplus=delta_softplus)
     else:
         save = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
         out, last, _ = OPERATORS[engine](*inputs, delta_softplus, save)
@@ -106,12 +145,12 @@ def selective_step(
         raise ValueError(f"state: expected {dtype}, in which the {engine} engine computes, got {state.dtype}")
     inputs = _cast(tensors, dtype)
     if engine == "cpu" and type(u) is Tensor and not torch.compiler.is_compiling():
-        out = cpu_step(*inputs, delta_softplus)  # past the dispatcher: it would take as long as the kernel
+        out = cpu_step(*inputs, delta_softplus=delta_softplus)  # past the dispatcher: it would take as long as the kernel
     elif engine in STEPS:
         out = STEPS[engine](*inputs, delta_softplus)
     else:
         with torch.no_grad():
-            out = selective_step_reference(*inputs, delta_softplus)
+            out = selective_step_reference(*inputs, delta_softplus=delta_softplus)
     return out if out.dtype is u.dtype else out.to(u.dtype)
 
 
@@ -163,5 +202,5 @@ def _computed_in(engine: str, tensors: Iterable[Tensor | None]) -> torch.dtype:
     return torch.float64 if exact else torch.float32
 
 
-def _cast(tensors: Iterable[Tensor | None], dtype: torch.dtype) -> list[Tensor | None]:
+def _cast(tensors: Iterable[Tensor | None], dtype: torch.dtype) -> Any:
     return [x if x is None or x.dtype is dtype or x.is_complex() else x.to(dtype) for x in tensors]

@@ -14,8 +14,8 @@ In the code: p the Problem, s the Scratch of this thread.
 """
 
 import numpy as np
-from numba import carray, cfunc, njit, types
-from numba.np.numpy_support import from_dtype
+from numba import cfunc, njit, types
+from numba.np.numpy_support import carray, from_dtype
 
 from wayscan.ops.selective_scan.cpu_backward import backward_task
 from wayscan.ops.selective_scan.problem import (
@@ -33,7 +33,17 @@ from wayscan.ops.selective_scan.problem import (
     state_rows,
     store_states,
 )
-from wayscan.ops.selective_scan.simd import WIDTH, broadcast, exp2, fma, load, sigmoid, store, take_ticket
+from wayscan.ops.selective_scan.simd import (
+    OPTIONS,
+    WIDTH,
+    broadcast,
+    exp2,
+    fma,
+    load,
+    sigmoid,
+    store,
+    take_ticket,
+)
 from wayscan.ops.selective_scan.tiles import STEPS, load_tile, prefetch_tile, store_tile
 
 
@@ -107,7 +117,6 @@ def _forward_task(p, task, scratch):
 # ---- what threads run -----------------------------------------------------------------------------------
 
 _record = types.CPointer(from_dtype(np.dtype(Problem)))
-_options = {"nopython": True, "cache": True, "error_model": "numpy", "boundscheck": False}
 
 
 @njit
@@ -117,7 +126,7 @@ def _own_scratch(p):
     return (p.scratch + 4 * thread * p.scratch_floats + 4095) // 4096 * 4096
 
 
-@cfunc(types.void(_record), **_options)
+@cfunc(types.void(_record), **OPTIONS)
 def forward_worker(problem):
     """Take forward tasks until none is left."""
     p = carray(problem, (1,))[0]
@@ -128,7 +137,7 @@ def forward_worker(problem):
         task = take_ticket(p.next_task)
 
 
-@cfunc(types.void(_record), **_options)
+@cfunc(types.void(_record), **OPTIONS)
 def backward_worker(problem):
     """Take backward tasks until none is left."""
     p = carray(problem, (1,))[0]

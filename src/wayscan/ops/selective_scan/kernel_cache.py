@@ -60,14 +60,14 @@ def _fingerprint() -> str:
 
 @contextmanager
 def _numba_caches_in(folder: Path):
-    import numba
+    from numba.core import config
 
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
+    before = getattr(config, "CACHE_DIR")  # noqa: B009 (numba sets it where type checkers do not look)
+    setattr(config, "CACHE_DIR", str(folder))  # noqa: B010
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        setattr(config, "CACHE_DIR", before)  # noqa: B010
 
 
 @functools.cache

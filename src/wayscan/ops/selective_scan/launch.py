@@ -7,6 +7,7 @@ their shapes are those of `operator.py`. Results lie in memory as their inputs d
 import ctypes
 import math
 import threading
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +22,13 @@ MANY_FLOATS = 1 << 20  # from here on numpy asks for huge pages
 
 
 def checkpoint_shape(batch, channels, length, states, groups):
-    """States before every tile but the first: (B, blocks, tiles - 1, N, WIDTH)."""
-    kernels = compiled("cpu")
-    return batch, groups * _blocks(channels, groups), (length - 1) // kernels.STEPS, states, kernels.WIDTH
+    """Room for the states before every 16th step but the first, in blocks of up to 16 channels.
+
+    Tracing asks for it too. So it does not depend on the processor, which only numba knows, and it is never
+    empty, or a traced graph would hold for short sequences alone.
+    """
+    blocks = groups * -(-(channels // groups) // 16)
+    return (batch * blocks * ((length - 1) // 16) * states * 16 + 16,)
 
 
 def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save):
@@ -32,12 +37,16 @@ def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, 
     batch, channels, length = u.shape
     states, groups = A.shape[1], B.shape[1]
     out, last = _empty_like(u), _empty((batch, channels, states))
+    blocks = groups * _blocks(channels, groups)
     checkpoints = _empty(checkpoint_shape(batch, channels, length, states, groups) if save else (0,))
+    if save:
+        kernels = compiled("cpu")
+        used = batch * blocks * ((length - 1) // kernels.STEPS) * states * kernels.WIDTH
+        checkpoints[used:].zero_()  # an operator's result must not depend on old memory
 
     problem = _describe(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus)
     problem.out = _sequence(out)
-    problem.last, problem.checkpoints = last.data_ptr(), checkpoints.data_ptr()
-    blocks = groups * _blocks(channels, groups)
+    problem.last, problem.checkpoints = last.data_ptr(), checkpoints.data_ptr() if save else 0
     problem.batch_splits = min(batch, -(-TASKS // blocks))
     problem.tasks = blocks * problem.batch_splits
     _run("forward_worker", problem)
@@ -137,7 +146,7 @@ def _address(x: Tensor | None) -> int:
     return 0 if x is None else x.data_ptr()
 
 
-def _sequence(x: Tensor | None) -> tuple[int, int, int, int]:
+def _sequence(x: Tensor | None) -> tuple[int, ...]:
     return (0, 0, 0, 0) if x is None else (x.data_ptr(), *x.stride())
 
 
@@ -146,12 +155,12 @@ def _blocks(channels: int, groups: int) -> int:
     return -(-(channels // groups) // compiled("cpu").WIDTH)
 
 
-def _dense(x: Tensor | None) -> Tensor | None:
+def _dense(x: Any) -> Any:
     """x itself if time or channels lie next to each other, else a copy where time does."""
     return x if x is None or 1 in x.stride()[1:] else x.contiguous()
 
 
-def _contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
+def _contiguous(*tensors: Any) -> list[Any]:
     return [None if x is None else x.contiguous() for x in tensors]
 
 

@@ -108,7 +108,9 @@ def register(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         return *(None if x is None else grad for grad, x in zip(grads, inputs, strict=True)), None, None
 
     def refuse(ctx, *grads):
-        raise RuntimeError("selective_scan has first derivatives only; use backend='reference' for higher ones")
+        raise RuntimeError(
+            "selective_scan has first derivatives only; use backend='reference' for higher ones"
+        )
 
     torch.library.register_autograd(name, differentiate, setup_context=save_inputs)
     torch.library.register_autograd(f"{name}_backward", refuse)

@@ -8,6 +8,8 @@ Every kernel is tested against this file. It is slow on purpose: nothing here is
     out_t = y_t · silu(z_t)               (the gate only if z is given)
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -86,8 +88,8 @@ def selective_step_reference(
         out (B, D).
     """
     B, C = (x.unsqueeze(1) if x.ndim == 2 else x for x in (B, C))
-    as_sequence = [None if x is None else x.unsqueeze(-1) for x in (u, delta, B, C, z)]
-    u, delta, B, C, z = as_sequence
-    out, last = selective_scan_reference(u, delta, A, B, C, D, z, delta_bias, state, delta_softplus)
+    as_sequence: list[Any] = [None if x is None else x.unsqueeze(-1) for x in (u, delta, B, C, z)]
+    u_, delta_, B_, C_, z_ = as_sequence
+    out, last = selective_scan_reference(u_, delta_, A, B_, C_, D, z_, delta_bias, state, delta_softplus)
     state.copy_(last)
     return out.squeeze(-1)

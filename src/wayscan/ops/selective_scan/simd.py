@@ -8,6 +8,8 @@ plain int64; every index counts floats. The width follows the processor: 16 lane
 
 import operator
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -20,13 +22,16 @@ from numba.extending import lower_builtin, models, register_model
 
 def _target() -> tuple[str, set[str]]:
     """The processor numba compiles for, and its features (NUMBA_CPU_NAME and NUMBA_CPU_FEATURES included)."""
-    _, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+    _, cpu, features = cpu_target.target_context.codegen().magic_tuple()  # pyright: ignore[reportAttributeAccessIssue]
     return cpu, {flag[1:] for flag in features.split(",") if flag.startswith("+")}
 
 
 CPU, FEATURES = _target()
 AVX512 = {"avx512f", "avx512vl", "avx512dq"} <= FEATURES
 WIDTH = 16 if AVX512 else 8 if {"avx2", "fma"} <= FEATURES else 4
+
+# How every kernel that Python calls is compiled.
+OPTIONS: dict[str, Any] = {"nopython": True, "cache": True, "error_model": "numpy", "boundscheck": False}
 
 _FLOAT, _INT32, _INT64, _POINTER = ir.FloatType(), ir.IntType(32), ir.IntType(64), ir.PointerType()
 _FLOATS, _INTS = ir.VectorType(_FLOAT, WIDTH), ir.VectorType(_INT32, WIDTH)
@@ -47,14 +52,14 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, _FLOATS)
 
 
-def primitive(result, *parameters, names=()):
+def primitive(result: Any, *parameters: Any, names: tuple[Callable, ...] = ()) -> Callable[..., Any]:
     """Make `emit(builder, *values)`, which writes LLVM IR, callable in compiled code.
 
     `names` are operators that mean the same (operator.add).
     """
 
-    def decorate(emit):
-        def stub(*_):
+    def decorate(emit: Callable[..., Any]) -> Callable[..., Any]:
+        def stub(*_: Any) -> Any:
             raise TypeError(f"{emit.__name__} runs in compiled code only")
 
         stub.__name__, stub.__module__, stub.__doc__ = emit.__name__, emit.__module__, emit.__doc__
@@ -66,7 +71,8 @@ def primitive(result, *parameters, names=()):
 
         for name in names or (stub,):
             case = {"key": name, "cases": [signature(result, *parameters)]}
-            infer_global(name)(type(emit.__name__, (ConcreteTemplate,), case))
+            register: Any = infer_global(name)
+            register(type(emit.__name__, (ConcreteTemplate,), case))
             lower_builtin(name, *parameters)(lower)
         return stub
 
@@ -103,7 +109,7 @@ def _splat(builder, scalar):
     return shuffle(builder, first, _UNDEFINED, [0] * WIDTH)
 
 
-def read(builder, source, kind=_FLOATS):
+def read(builder, source, kind: ir.Type = _FLOATS):
     return builder.load(source, typ=kind, align=4)
 
 

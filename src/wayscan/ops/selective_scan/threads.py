@@ -26,8 +26,8 @@ def run_on_threads(worker: Any, argument: int, threads: int) -> None:
     """
     if threads == 1 or _forked:
         worker.ctypes(argument)
-    elif _openmp() is not None:
-        _openmp()(worker.address, argument, threads, 0)
+    elif (launch := _openmp()) is not None:
+        launch(worker.address, argument, threads, 0)
     else:
         list(_pool(threads).map(worker.ctypes, [argument] * threads))
 

@@ -158,7 +158,9 @@ def backward(
     # Partial sums, for the host to finish in a fixed order.
     dA = u.new_empty(batch, channels, state)
     dD, ddelta_bias = u.new_empty(2, batch, channels)
-    dB, dC = u.new_empty(2, block.number, batch, groups, triton.cdiv(length, STEPS.value) * STEPS.value, state)
+    dB, dC = u.new_empty(
+        2, block.number, batch, groups, triton.cdiv(length, STEPS.value) * STEPS.value, state
+    )
     scratch = u.new_empty(batch, CHUNK // STEPS.value, state, channels)
     with torch.cuda.device_of(u):
         _backward_kernel[(batch * groups * block.number,)](
@@ -212,7 +214,9 @@ def _block(batch: int, groups: int, per_group: int, state: int) -> _Block:
     N = triton.next_power_of_2(state)
     W = max(WARP // N, 8)
     H = max(1, min(STATES_PER_WARP // (N * W), 4))
-    while H > 1 and (H * W >= 2 * per_group or batch * groups * triton.cdiv(per_group, H * W) < ENOUGH_PROGRAMS):
+    while H > 1 and (
+        H * W >= 2 * per_group or batch * groups * triton.cdiv(per_group, H * W) < ENOUGH_PROGRAMS
+    ):
         H //= 2
     warps = max(1, H * N * W // STATES_PER_WARP)
     return _Block(triton.cdiv(per_group, H * W), {"H": H, "N": N, "W": W, "num_warps": warps})
@@ -514,7 +518,11 @@ def _backward_kernel(
                 grad_i = grads[i][:, None, :]
                 tl.store(dC + here, tl.sum(tl.sum(states[i + 1] * grad_i, axis=0), axis=1), n < sizes.state)
                 carried += grad_i * Cs[i][None, :, :]
-                tl.store(dB + here, tl.sum(tl.sum(carried * inputs[i][:, None, :], axis=0), axis=1), n < sizes.state)
+                tl.store(
+                    dB + here,
+                    tl.sum(tl.sum(carried * inputs[i][:, None, :], axis=0), axis=1),
+                    n < sizes.state,
+                )
                 grad_inputs = (tl.sum(carried * Bs[i][None, :, :], axis=1),) + grad_inputs
                 carried *= tl.exp2(deltas[i][:, None, :] * rates)
                 exponent = carried * states[i]

@@ -166,11 +166,11 @@ def _softplus(x):
 
 
 @triton.jit
-def _step_sizes(raw, valid, SOFTPLUS: tl.constexpr):
+def _step_sizes(raw, real, start, sizes, SOFTPLUS: tl.constexpr):
     """Δ; zero past the end, where it leaves the state alone."""
     if SOFTPLUS:
         raw = _softplus(raw)
-    return tl.where(valid, raw, 0.0)
+    return tl.where(_valid(real, start, sizes), raw, 0.0)
 
 
 @triton.jit
@@ -204,6 +204,12 @@ def _per_channel(x, channel, real):
         return tl.load(x + channel, real, 0.0)
 
 
+@triton.jit
+def _whole_decay(total, rates):
+    """The decay over all steps of a sum (H, W, STEPS) of Δ."""
+    return _decay(tl.sum(total, axis=2), rates)
+
+
 # ---- kernels --------------------------------------------------------------------------------------------
 
 
@@ -219,7 +225,6 @@ def forward_kernel(
     before,
     after,
     checkpoints,
-    totals,
     D,
     bias,
     sizes,
@@ -229,59 +234,309 @@ def forward_kernel(
     N: tl.constexpr,
     W: tl.constexpr,
 ):
-    """Walk a segment from the state `before` it, write `out` and `checkpoints`, and the last state to `after`.
-
-    Without `out` it summarises the segments: the state `after` each as if it began with zero, and the sum of
-    its Δ to `totals`, from which `join_kernel` finds the states before each.
-    """
+    """Walk a segment: from the state `before` it to `out`, `checkpoints` and, at the end, the state `after`."""
     segment = tl.program_id(1)
     block, batch, group, channel, real = _place(sizes, H, W)
     cells = _cells(sizes, block, group, H, N, W)
     rates = _load_states(A, batch, 0, cells, H, N, W) * LOG2E
     skip = _per_channel(D, channel, real)[:, :, None]
     shift = _per_channel(bias, channel, real)[:, :, None]
-    h = tl.zeros((H, N, W), tl.float32)
-    if before is not None:
-        h = _load_states(before, batch, segment, cells, H, N, W)
-    total = tl.zeros((H, W, STEPS), tl.float32)
+    h = _load_states(before, batch, segment, cells, H, N, W)
 
     begin = segment * sizes.segment
     end = min(begin + sizes.segment, sizes.length)
     u_next = _load_tile(u, batch, channel, real, begin, sizes)
     delta_next = _load_tile(delta, batch, channel, real, begin, sizes)
     B_next = _load_group(B, batch, group, begin, sizes, N)
+    C_next = _load_group(C, batch, group, begin, sizes, N)
     for start in range(begin, end, STEPS):
-        u_tile = u_next
-        raw = delta_next + shift
-        Bs = _unstack(B_next, N, 1)
-        u_next = _load_tile(u, batch, channel, real, start + STEPS, sizes)
-        delta_next = _load_tile(delta, batch, channel, real, start + STEPS, sizes)
-        B_next = _load_group(B, batch, group, start + STEPS, sizes, N)
-
         if checkpoints is not None:
             if start % CHUNK == 0:
                 _store_states(checkpoints, batch, start // CHUNK, cells, h, H, N, W)
-        delta_tile = _step_sizes(raw, _valid(real, start, sizes), SOFTPLUS)
+        u_tile = u_next
+        delta_tile = _step_sizes(delta_next + shift, real, start, sizes, SOFTPLUS)
+        Bs = _unstack(B_next, N, 1)
+        Cs = _unstack(C_next, N, 1)
+        # The next tile travels while this one is computed.
+        u_next = _load_tile(u, batch, channel, real, start + STEPS, sizes)
+        delta_next = _load_tile(delta, batch, channel, real, start + STEPS, sizes)
+        B_next = _load_group(B, batch, group, start + STEPS, sizes, N)
+        C_next = _load_group(C, batch, group, start + STEPS, sizes, N)
+
         deltas = _unstack(delta_tile, H, W)
         inputs = _unstack(delta_tile * u_tile, H, W)
-        if out is None:
-            for i in tl.static_range(STEPS):
-                h = _advance(h, _decay(deltas[i], rates), inputs[i], Bs[i])
-            total += delta_tile
-        else:
-            Cs = _unstack(_load_group(C, batch, group, start, sizes, N), N, 1)
-            outputs = ()
-            for i in tl.static_range(STEPS):
-                h = _advance(h, _decay(deltas[i], rates), inputs[i], Bs[i])
-                outputs = outputs + (_over_states(h * Cs[i][None, :, :]),)
-            y = _stack(outputs, H, W) + skip * u_tile
-            if z is not None:
-                gate = _load_tile(z, batch, channel, real, start, sizes)
-                y *= gate * tl.sigmoid(gate)
-            _store_tile(out, batch, channel, real, start, sizes, y)
-
-    if out is None:
-        _store_states(after, batch, segment, cells, h, H, N, W)
-        pass
-    elif end == sizes.length:
+        outputs = ()
+        for i in tl.static_range(STEPS):
+            h = _advance(h, _decay(deltas[i], rates), inputs[i], Bs[i])
+            outputs = outputs + (_over_states(h * Cs[i][None, :, :]),)
+        y = _stack(outputs, H, W) + skip * u_tile
+        if z is not None:
+            gate = _load_tile(z, batch, channel, real, start, sizes)
+            y *= gate * tl.sigmoid(gate)
+        _store_tile(out, batch, channel, real, start, sizes, y)
+    if end == sizes.length:
         _store_states(after, batch, 0, cells, h, H, N, W)
+
+
+@triton.jit
+def segment_kernel(
+    u,
+    delta,
+    B,
+    A,
+    bias,
+    decays,
+    afters,
+    sizes,
+    SOFTPLUS: tl.constexpr,
+    H: tl.constexpr,
+    N: tl.constexpr,
+    W: tl.constexpr,
+):
+    """What a segment does to a state: decay it by `decays`, then add `afters`."""
+    segment = tl.program_id(1)
+    block, batch, group, channel, real = _place(sizes, H, W)
+    cells = _cells(sizes, block, group, H, N, W)
+    rates = _load_states(A, batch, 0, cells, H, N, W) * LOG2E
+    shift = _per_channel(bias, channel, real)[:, :, None]
+    h = tl.zeros((H, N, W), tl.float32)
+    total = tl.zeros((H, W, STEPS), tl.float32)
+    begin = segment * sizes.segment
+    for start in range(begin, min(begin + sizes.segment, sizes.length), STEPS):
+        raw = _load_tile(delta, batch, channel, real, start, sizes) + shift
+        delta_tile = _step_sizes(raw, real, start, sizes, SOFTPLUS)
+        total += delta_tile
+        deltas = _unstack(delta_tile, H, W)
+        inputs = _unstack(delta_tile * _load_tile(u, batch, channel, real, start, sizes), H, W)
+        Bs = _unstack(_load_group(B, batch, group, start, sizes, N), N, 1)
+        for i in tl.static_range(STEPS):
+            h = _advance(h, _decay(deltas[i], rates), inputs[i], Bs[i])
+    _store_states(decays, batch, segment, cells, _whole_decay(total, rates), H, N, W)
+    _store_states(afters, batch, segment, cells, h, H, N, W)
+
+
+@triton.jit
+def backward_segment_kernel(
+    grad_out,
+    delta,
+    z,
+    C,
+    A,
+    bias,
+    decays,
+    befores,
+    sizes,
+    SOFTPLUS: tl.constexpr,
+    H: tl.constexpr,
+    N: tl.constexpr,
+    W: tl.constexpr,
+):
+    """What a segment does to the gradient of the state after it: decay it by `decays`, then add `befores`."""
+    segment = tl.program_id(1)
+    block, batch, group, channel, real = _place(sizes, H, W)
+    cells = _cells(sizes, block, group, H, N, W)
+    rates = _load_states(A, batch, 0, cells, H, N, W) * LOG2E
+    shift = _per_channel(bias, channel, real)[:, :, None]
+    carried = tl.zeros((H, N, W), tl.float32)
+    total = tl.zeros((H, W, STEPS), tl.float32)
+    begin = segment * sizes.segment
+    tiles = tl.cdiv(min(sizes.segment, sizes.length - begin), STEPS)
+    for later in range(tiles):
+        start = begin + (tiles - 1 - later) * STEPS
+        raw = _load_tile(delta, batch, channel, real, start, sizes) + shift
+        delta_tile = _step_sizes(raw, real, start, sizes, SOFTPLUS)
+        total += delta_tile
+        deltas = _unstack(delta_tile, H, W)
+        grad_y = _load_tile(grad_out, batch, channel, real, start, sizes)
+        if z is not None:
+            gate = _load_tile(z, batch, channel, real, start, sizes)
+            grad_y *= gate * tl.sigmoid(gate)
+        grads = _unstack(grad_y, H, W)
+        Cs = _unstack(_load_group(C, batch, group, start, sizes, N), N, 1)
+        for i in tl.static_range(STEPS - 1, -1, -1):
+            carried = (carried + grads[i][:, None, :] * Cs[i][None, :, :]) * _decay(deltas[i], rates)
+    _store_states(decays, batch, segment, cells, _whole_decay(total, rates), H, N, W)
+    _store_states(befores, batch, segment, cells, carried, H, N, W)
+
+
+@triton.jit
+def join_kernel(
+    first,
+    decays,
+    sums,
+    joined,
+    segments,
+    sizes,
+    REVERSE: tl.constexpr,
+    H: tl.constexpr,
+    N: tl.constexpr,
+    W: tl.constexpr,
+):
+    """From what each segment does, what enters each: `first` enters the first, or the last if REVERSE."""
+    block, batch, group, _, _ = _place(sizes, H, W)
+    cells = _cells(sizes, block, group, H, N, W)
+    carried = _load_states(first, batch, 0, cells, H, N, W)
+    for i in range(segments):
+        segment = i
+        if REVERSE:
+            segment = segments - 1 - i
+        _store_states(joined, batch, segment, cells, carried, H, N, W)
+        carried *= _load_states(decays, batch, segment, cells, H, N, W)
+        carried += _load_states(sums, batch, segment, cells, H, N, W)
+
+
+@triton.jit
+def backward_kernel(
+    grad_out,
+    after,
+    u,
+    delta,
+    z,
+    B,
+    C,
+    A,
+    checkpoints,
+    scratch,
+    D,
+    bias,
+    du,
+    ddelta,
+    dz,
+    dB,
+    dC,
+    dA,
+    dD,
+    dbias,
+    before,
+    sizes,
+    SOFTPLUS: tl.constexpr,
+    CHUNK: tl.constexpr,
+    H: tl.constexpr,
+    N: tl.constexpr,
+    W: tl.constexpr,
+):
+    """Walk a segment back: from the gradient of the state `after` it to that of the state `before` the first.
+
+    A chunk's states are recomputed from its checkpoint: those before each tile go to `scratch`, those within a
+    tile stay in registers. What is summed over channels, the batch or segments is written as partial sums.
+    """
+    segment = tl.program_id(1)
+    block, batch, group, channel, real = _place(sizes, H, W)
+    cells = _cells(sizes, block, group, H, N, W)
+    n = tl.arange(0, N)
+    rates = _load_states(A, batch, 0, cells, H, N, W) * LOG2E
+    skip = _per_channel(D, channel, real)[:, :, None]
+    shift = _per_channel(bias, channel, real)[:, :, None]
+    carried = _load_states(after, batch, segment, cells, H, N, W)
+    sum_A = tl.zeros((H, N, W), tl.float32)
+    sum_D = tl.zeros((H, W, STEPS), tl.float32)
+    sum_bias = tl.zeros((H, W, STEPS), tl.float32)
+
+    begin = segment * sizes.segment
+    end = min(begin + sizes.segment, sizes.length)
+    chunks = tl.cdiv(end - begin, CHUNK)
+    for later_chunk in range(chunks):
+        first = begin + (chunks - 1 - later_chunk) * CHUNK
+        tiles = tl.cdiv(min(CHUNK, end - first), STEPS)
+        h = _load_states(checkpoints, batch, first // CHUNK, cells, H, N, W)
+        for tile in range(tiles):
+            start = first + tile * STEPS
+            _store_states(scratch, batch, segment * (CHUNK // STEPS) + tile, cells, h, H, N, W)
+            raw = _load_tile(delta, batch, channel, real, start, sizes) + shift
+            delta_tile = _step_sizes(raw, real, start, sizes, SOFTPLUS)
+            deltas = _unstack(delta_tile, H, W)
+            inputs = _unstack(delta_tile * _load_tile(u, batch, channel, real, start, sizes), H, W)
+            Bs = _unstack(_load_group(B, batch, group, start, sizes, N), N, 1)
+            for i in tl.static_range(STEPS):
+                h = _advance(h, _decay(deltas[i], rates), inputs[i], Bs[i])
+        tl.debug_barrier()
+
+        for later_tile in range(tiles):
+            tile = tiles - 1 - later_tile
+            start = first + tile * STEPS
+            u_tile = _load_tile(u, batch, channel, real, start, sizes)
+            raw = _load_tile(delta, batch, channel, real, start, sizes) + shift
+            delta_tile = _step_sizes(raw, real, start, sizes, SOFTPLUS)
+            deltas = _unstack(delta_tile, H, W)
+            inputs = _unstack(delta_tile * u_tile, H, W)
+            Bs = _unstack(_load_group(B, batch, group, start, sizes, N), N, 1)
+            Cs = _unstack(_load_group(C, batch, group, start, sizes, N), N, 1)
+            h = _load_states(scratch, batch, segment * (CHUNK // STEPS) + tile, cells, H, N, W)
+            states = (h,)
+            for i in tl.static_range(STEPS):
+                h = _advance(h, _decay(deltas[i], rates), inputs[i], Bs[i])
+                states = states + (h,)
+
+            grad_y = _load_tile(grad_out, batch, channel, real, start, sizes)
+            if z is not None:
+                outputs = ()
+                for i in tl.static_range(STEPS):
+                    outputs = outputs + (_over_states(states[i + 1] * Cs[i][None, :, :]),)
+                y = _stack(outputs, H, W) + skip * u_tile
+                gate = _load_tile(z, batch, channel, real, start, sizes)
+                slope = tl.sigmoid(gate)
+                grad_z = grad_y * y * slope * (1 + gate * (1 - slope))
+                _store_tile(dz, batch, channel, real, start, sizes, grad_z)
+                grad_y *= gate * slope
+            grads = _unstack(grad_y, H, W)
+
+            grad_inputs = ()
+            grad_exponents = ()
+            for i in tl.static_range(STEPS - 1, -1, -1):
+                here = _partial(sizes, block, batch, group, start + i, H, W) + n
+                grad_i = grads[i][:, None, :]
+                tl.store(dC + here, _over_channels(states[i + 1] * grad_i), n < sizes.state)
+                carried += grad_i * Cs[i][None, :, :]
+                tl.store(dB + here, _over_channels(carried * inputs[i][:, None, :]), n < sizes.state)
+                grad_inputs = (_over_states(carried * Bs[i][None, :, :]),) + grad_inputs
+                carried *= _decay(deltas[i], rates)
+                exponent = carried * states[i]
+                sum_A += exponent * deltas[i][:, None, :]
+                grad_exponents = (_over_states(exponent * rates),) + grad_exponents
+
+            grad_input = _stack(grad_inputs, H, W)
+            grad_delta = _stack(grad_exponents, H, W) * LN2 + grad_input * u_tile
+            if SOFTPLUS:
+                grad_delta *= tl.sigmoid(raw)
+            _store_tile(ddelta, batch, channel, real, start, sizes, grad_delta)
+            _store_tile(du, batch, channel, real, start, sizes, grad_input * delta_tile + grad_y * skip)
+            sum_bias += tl.where(_valid(real, start, sizes), grad_delta, 0.0)
+            sum_D += grad_y * u_tile
+        tl.debug_barrier()
+
+    _store_states(dA, batch, segment, cells, sum_A, H, N, W)
+    row = (batch * tl.num_programs(1) + segment) * sizes.groups * sizes.per_group
+    tl.store(dD + row + channel, tl.sum(sum_D, axis=2), real)
+    tl.store(dbias + row + channel, tl.sum(sum_bias, axis=2), real)
+    if segment == 0:
+        _store_states(before, batch, 0, cells, carried, H, N, W)
+
+
+@triton.jit
+def _partial(sizes, block, batch, group, time, H: tl.constexpr, W: tl.constexpr):
+    """Where a step lies in the partial sums of dB and dC: (blocks, B, G, L, N) with room for whole tiles."""
+    batches = tl.num_programs(0) // (sizes.groups * tl.cdiv(sizes.per_group, H * W))
+    steps = tl.cdiv(sizes.length, STEPS) * STEPS
+    return (((block * batches + batch) * sizes.groups + group) * steps + time) * sizes.state
+
+
+@triton.jit
+def step_kernel(
+    h,
+    u,
+    delta,
+    z,
+    out,
+    B,
+    C,
+    A,
+    D,
+    bias,
+    sizes,
+    SOFTPLUS: tl.constexpr,
+    H: tl.constexpr,
+    N: tl.constexpr,
+    W: tl.constexpr,
+):
+    """One step of everything; the states `h` move on in place."""
+    ...

@@ -1,0 +1,28 @@
+"""Finding and running the benches: they lie beside the source, and inside an installed wheel."""
+
+import importlib
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+PACKAGE = Path(__file__).parent
+
+
+def run_bench(name: str, json: bool) -> int:
+    """Run a bench by name and print its report; 1 if a result was wrong."""
+    return _find(name).run(json=json)
+
+
+def _find(name: str) -> ModuleType:
+    folder, package = PACKAGE / "benchmarks", "wayscan.benchmarks"
+    if not folder.is_dir():
+        folder, package = PACKAGE.parent.parent / "benchmarks", "benchmarks"
+        if str(folder.parent) not in sys.path:
+            sys.path.insert(0, str(folder.parent))
+    names = sorted(path.stem for path in folder.glob("*.py") if "def run(" in path.read_text())
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"bench: expected one of {', '.join(names)}, got {name!r}{hint}")
+    return importlib.import_module(f"{package}.{name}")
