@@ -25,6 +25,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
 from wayscan.data.runs.folder import Run, is_run
+from wayscan.nn.mamba import Mamba
 from wayscan.train.checkpoint import load_state, take_apart
 from wayscan.train.config import OptimConfig, TrainConfig
 from wayscan.train.determinism import generator, seed_everything
@@ -165,11 +166,18 @@ def perceptron(width: int = 32, dropout: float = 0.1) -> nn.Module:
     )
 
 
-def small_convnet() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 3),
-    )  # fmt: skip
+class Glance(nn.Module):
+    """Patches of a picture, scanned: (B, 3, 32, 32) → (B, 3). It has all that must survive a kill."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.patches = nn.Sequential(nn.Conv2d(3, width, 8, stride=4), nn.BatchNorm2d(width), nn.ReLU())
+        self.mixer = Mamba(width, d_state=8)
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Dropout(0.2), nn.Linear(width, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        return self.head((tokens + self.mixer(tokens)).mean(dim=1))
 
 
 def trainer(kind: str, run: Path, *, resume: bool = False, steps: int | None = None) -> Trainer:
@@ -182,7 +190,7 @@ def trainer(kind: str, run: Path, *, resume: bool = False, steps: int | None = N
             learning_rate=2e-2,
             backbone_learning_rate=1e-2,
             average_decay=0.9,
-            backbone=("0", "3"),
+            backbone=("patches",),
             warmup_steps=10,
         )
         config = TrainConfig(
@@ -191,7 +199,7 @@ def trainer(kind: str, run: Path, *, resume: bool = False, steps: int | None = N
             better="higher", progress=False,
         )  # fmt: skip
         return Trainer(
-            small_convnet(),
+            Glance(),
             classification,
             Shapes(),
             run=run,

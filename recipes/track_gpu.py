@@ -3,7 +3,7 @@
     export OMP_NUM_THREADS=1
     python recipes/track_gpu.py --images DIR --segments DIR --presets tiny nano --out OUT
     python recipes/track_gpu.py --free --presets tiny nano --out OUT        (without the photographs)
-    python recipes/track_gpu.py --images DIR --segments DIR --ablate nano --seeds 3 --out OUT    (on/off table)
+    python recipes/track_gpu.py --images DIR --segments DIR --ablate nano --seeds 3 --out OUT   (on/off table)
 
 Worker processes draw samples of the sprite world (seed, index) into shared memory; every model learns from
 the same batches. The learning rate follows the clock: warm-up, then a cosine that reaches 0 when the minutes
@@ -50,7 +50,8 @@ from wayscan.train.average import ExponentialAverage
 from wayscan.train.config import OptimConfig
 from wayscan.train.modules import Frozen
 from wayscan.train.optim import adamw
-from wayscan.world.sprites import Library, PairSpec, Sources, library_for, training_batch
+from wayscan.world.sprites.library import Library, Sources, library_for
+from wayscan.world.sprites.pairs import PairSpec, training_batch
 
 SAVING = 20.0  # seconds kept for the last evaluation and the files
 
@@ -250,7 +251,7 @@ def enrol(name: str, config: TrackConfig, arguments: argparse.Namespace, seed: i
             arguments.init / name if (arguments.init / name).is_dir() else arguments.init
         )
         model.load_state_dict(weights)
-    model = model.to(arguments.device, memory_format=torch.channels_last)
+    model = model.to(device=arguments.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rate = arguments.rate or (1e-3 if config.width > 128 else 1.5e-3)
     optimiser = adamw(model, OptimConfig(learning_rate=rate, weight_decay=arguments.decay, betas=(0.9, 0.98)))
     return Pupil(
@@ -364,12 +365,21 @@ class School:
         say(self.began, words)
 
 
+def pair_spec(arguments: argparse.Namespace) -> PairSpec:
+    """What the samples look like: pictures of the size that all models take."""
+    names = arguments.presets if arguments.ablate is None else [arguments.ablate]
+    sizes = {(preset(name).template_size, preset(name).search_size) for name in names}
+    if len(sizes) > 1:
+        raise SystemExit(f"--presets {' '.join(names)} take pictures of different sizes; train them in turn")
+    template_size, search_size = sizes.pop()
+    sources = Sources(images=arguments.images, segments=arguments.segments, cache=arguments.cache)
+    return PairSpec(sources=sources, template_size=template_size, search_size=search_size)
+
+
 def train(arguments: argparse.Namespace, began: float) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(0)
-    spec = PairSpec(
-        sources=Sources(images=arguments.images, segments=arguments.segments, cache=arguments.cache)
-    )
+    spec = pair_spec(arguments)
     library = library_for(spec.sources)
     say(began, f"library: {library.describe()}")
     # Before anything touches the GPU: processes forked later would inherit its state.

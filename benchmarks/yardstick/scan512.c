@@ -185,10 +185,10 @@ static Block block_of(const Problem *p, int64_t batch, int64_t number) {
 /* rates[n] = A log2(e), so that the decay is a power of two. */
 static void load_rates(Vector *rates, const Problem *p, int64_t first_channel) {
     const float *A = p->A + first_channel * p->states;
-    for (int64_t n = 0; n < p->states; n++) {
-        float column[LANES] __attribute__((aligned(64)));
-        for (int lane = 0; lane < LANES; lane++) column[lane] = A[lane * p->states + n] * LOG2E;
-        rates[n] = _mm512_load_ps(column);
+    for (int64_t n = 0; n < p->states; n += STEPS) {
+        int count = p->states - n < STEPS ? p->states - n : STEPS;
+        load_tile(rates + n, A + n, p->states, count);
+        for (int i = 0; i < count; i++) rates[n + i] *= splat(LOG2E);
     }
 }
 
@@ -240,9 +240,9 @@ INLINE void recur(int count, int64_t states, Tile tile, Vector *state, const Vec
 }
 
 static void forward_block(const Problem *p, Block block) {
-    int64_t length = p->length, states = p->states;
+    int64_t length = p->length, states = p->states, padded = (states + 15) / 16 * 16;
     const float *u = p->u + block.at, *delta = p->delta + block.at, *z = p->z ? p->z + block.at : NULL;
-    Vector state[states], rates[states];
+    Vector state[states], rates[padded];
     Vector u_tile[STEPS], delta_tile[STEPS], x_tile[STEPS], y_tile[STEPS], z_tile[STEPS];
     load_rates(rates, p, block.first);
     for (int64_t n = 0; n < states; n++) state[n] = zero();
@@ -340,13 +340,14 @@ INLINE void walk_back(int count, int64_t states, Tile tile, Gradients *grads, co
     Vector carry[16];
     UNROLL for (int i = 0; i < count; i++) carry[i] = sums->carry[n + i];
     for (int t = tile.steps - 1; t >= 0; t--) {
+        Vector x = tile.x[t], delta = tile.delta[t];
         Vector grad_y = grads->y[t], grad_x = grads->x[t], grad_rate = grads->rate[t];
         int64_t at = t * states + n;
         Vector for_B[16], for_C[16];
         UNROLL for (int i = 0; i < count; i++) {
             for_C[i] = grad_y * history[at + states + i];
-            for_B[i] = step_back(&carry[i], &sums->grad_A[n + i], &grad_x, &grad_rate, grad_y, tile.x[t],
-                                 tile.delta[t], sums->rates[n + i], decays[at + i], history[at + i],
+            for_B[i] = step_back(&carry[i], &sums->grad_A[n + i], &grad_x, &grad_rate, grad_y, x, delta,
+                                 sums->rates[n + i], decays[at + i], history[at + i],
                                  tile.B[at + i], tile.C[at + i]);
         }
         grads->x[t] = grad_x;
@@ -455,8 +456,8 @@ INLINE void walk_back_tile(const Problem *p, const Block *block, Scratch *s, Sum
 }
 
 static void backward_block(const Problem *p, Block block, int64_t batch, float *grad_B, float *grad_C, Scratch *s) {
-    int64_t length = p->length, states = p->states;
-    Vector rates[states], carry[states], grad_A[states];
+    int64_t length = p->length, states = p->states, padded = (states + 15) / 16 * 16;
+    Vector rates[padded], carry[states], grad_A[states];
     Sums sums = {rates, carry, grad_A, zero(), zero(), grad_B, grad_C};
     load_rates(rates, p, block.first);
     for (int64_t n = 0; n < states; n++) carry[n] = grad_A[n] = zero();

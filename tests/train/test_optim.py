@@ -145,3 +145,14 @@ def test_without_a_limit_nothing_is_clipped():
     before = [parameter.grad.clone() for parameter in net.parameters()]
     assert clip(clip_groups(net, ()), [9.0], None) == 0.0
     assert all(torch.equal(one, p.grad) for one, p in zip(before, net.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_mixers_of_this_house(copied: bool):
+    net = nn.ModuleList([nn_of_ours.Mamba(16), nn_of_ours.BidirectionalMamba(16), nn.LayerNorm(16)])
+    groups = names_by_group(copy.deepcopy(net) if copied else net, OptimConfig())
+    kinds = {name: {part for part in name.split(".") if part} for name in groups["head_undecayed"]}
+    undecayed = set.union(*kinds.values())
+    assert {"A_log", "D", "dt_proj", "A_b_log", "D_b", "dt_proj_b"} <= undecayed
+    assert all("weight" in name.rpartition(".")[2] for name in groups["head"])
+    assert not any(name.startswith("2.") for name in groups["head"])

@@ -247,7 +247,7 @@ def preset(name: str, **changes: Any) -> TrackConfig:
             f"preset is {name!r}; expected one of {', '.join(PRESETS)}"
             + (f"; did you mean {near[0]!r}?" if near else "")
         )
-    return replace(PRESETS[name], **changes)
+    return replace(PRESETS[name], **changes)  # type: ignore[index]
 
 
 def _filled(kind: type, stored: Mapping[str, Any]) -> Any:

@@ -23,9 +23,12 @@ class DenseHead(nn.Module):
         )
         self.heat = nn.Conv2d(inner, 1, 1)
         self.sides = nn.Conv2d(inner, 4, 1)
-        nn.init.constant_(self.heat.bias, -4.0)  # a centre is rare: start without a flood of false ones
         nn.init.zeros_(self.sides.weight)
-        nn.init.zeros_(self.sides.bias)
+        for layer, value in (
+            (self.heat, -4.0),
+            (self.sides, 0.0),
+        ):  # a centre is rare: no flood of false ones
+            nn.init.constant_(layer.get_parameter("bias"), value)
 
     def forward(self, tokens: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """tokens (B, N, D), cells (B, C, h, w) → heat (B, h, w), boxes (B, 4, h, w), what was found (B, inner

@@ -17,7 +17,7 @@ LEAST = 1e-4  # side of the smallest box, in crops
 
 
 class Overlap(NamedTuple):
-    """IoU (…) of two boxes, the sides (…, 2) of the box around both, and its share (…) that neither covers."""
+    """IoU (…) of two boxes, the sides (…, 2) of the box around both, its share (…) that neither covers."""
 
     iou: Tensor
     enclosing: Tensor

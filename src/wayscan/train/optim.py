@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from wayscan.nn.initialise import NO_WEIGHT_DECAY
 from wayscan.train.config import OptimConfig
 from wayscan.train.modules import matching
 
 # State-space parameters and their likes: decay would pull time constants to 1 and skips to 0.
-_UNDECAYED_NAMES = ("A_log", "A_logs", "D", "Ds", "dt_bias", "bias")
-_UNDECAYED_ENDINGS = ("_bias", "_A_log", "_D")
+_UNDECAYED_NAMES = ("A_log", "A_logs", "A_b_log", "D", "Ds", "D_b", "bias")
 
 
 def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
@@ -140,8 +140,8 @@ def _is_norm(module: nn.Module) -> bool:
 
 def _is_undecayed(name: str, parameter: nn.Parameter) -> bool:
     last = name.rpartition(".")[2]
-    named = last in _UNDECAYED_NAMES or last.endswith(_UNDECAYED_ENDINGS)
-    return named or bool(getattr(parameter, "_no_weight_decay", False))
+    # By name, too, for copies of a parameter lose the attribute.
+    return last in _UNDECAYED_NAMES or last.endswith("_bias") or getattr(parameter, NO_WEIGHT_DECAY, False)
 
 
 def _check_full_precision(name: str, parameter: nn.Parameter) -> None:
