@@ -471,7 +471,7 @@ def measure_pause(folder: Path, *, checkpoints: int = 8) -> Measured:
     )  # fmt: skip
     wide_trainer(folder / "pause", config, []).fit()
     # A line of timings is written before the checkpoint of its step: the first holds that of step 0.
-    pauses = [line["checkpoint_pause"] for line in Run.open(folder / "pause").timings.read()][1:]
+    pauses = [line["saving_seconds"] for line in Run.open(folder / "pause").timings.read()][1:]
     print(f"pauses: {', '.join(f'{1000 * pause:.0f}' for pause in pauses)} ms", file=sys.stderr)
     return Measured(
         "training paused for a checkpoint, 10 M parameters", 1000 * max(pauses), "ms", 150, "lower"

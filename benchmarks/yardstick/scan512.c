@@ -185,11 +185,10 @@ static Block block_of(const Problem *p, int64_t batch, int64_t number) {
 /* rates[n] = A log2(e), so that the decay is a power of two. */
 static void load_rates(Vector *rates, const Problem *p, int64_t first_channel) {
     const float *A = p->A + first_channel * p->states;
-    for (int64_t n = 0; n < p->states; n += STEPS) {
-        int count = p->states - n < STEPS ? p->states - n : STEPS;
-        load_tile(rates + n, A + n, p->states, count);
-        for (int i = 0; i < count; i++) rates[n + i] *= splat(LOG2E);
-    }
+    float *column = (float *)rates;
+    for (int lane = 0; lane < LANES; lane++)
+        for (int64_t n = 0; n < p->states; n++) column[n * LANES + lane] = *A++;
+    for (int64_t n = 0; n < p->states; n++) rates[n] *= splat(LOG2E);
 }
 
 /* A tile of what a step of the recurrence needs. */

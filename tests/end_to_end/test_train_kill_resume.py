@@ -48,7 +48,9 @@ def test_kill_9_leaves_no_trace(tmp_path: Path, kind: str, steps: int, kill_afte
     assert Run.open(tmp_path / "killed").state().state == "killed"
     bench.trainer(kind, tmp_path / "killed", steps=steps, resume=True).fit()
     assert bench.differing(tmp_path / "unbroken", tmp_path / "killed") == []
-    assert [line["step"] for line in Run.open(tmp_path / "killed").timings.read() if "resumed" in line][0] > 0
+    resumed = [line["step"] for line in Run.open(tmp_path / "killed").timings.read() if "resumed" in line]
+    assert resumed
+    assert resumed[0] > 0
 
 
 def test_ctrl_c_in_a_shell_exits_130(tmp_path: Path):

@@ -44,5 +44,5 @@ def test_nan_is_never_best():
 
 
 def test_an_unknown_metric_is_named_with_the_nearest():
-    with pytest.raises(ValueError, match="monitor is 'validation/los'.*did you mean validation/loss"):
+    with pytest.raises(ValueError, match=r"monitor is 'validation/los'.*did you mean validation/loss"):
         Best("validation/los", "lower", None).update(1, {"validation/loss": 1.0, "x": 2.0})

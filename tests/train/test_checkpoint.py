@@ -24,7 +24,8 @@ from wayscan.train.checkpoint import (
 
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5),
-    st.builds(lambda n: torch.arange(n), st.integers(0, 3)), st.builds(lambda n: np.ones((n, 2)), st.integers(0, 3)),
+    st.builds(lambda n: torch.arange(n), st.integers(0, 3)),
+    st.builds(lambda n: np.ones((n, 2)), st.integers(0, 3)),
 )  # fmt: skip
 STATES = st.recursive(
     LEAVES,

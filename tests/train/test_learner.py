@@ -1,5 +1,6 @@
 """One optimiser step, against plain torch."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -65,7 +66,7 @@ def test_pieces_are_one_batch(model, task, cuts: Sequence[int], masked: bool):
     """However it is cut, and however unevenly the counted items lie in the pieces."""
     chosen = Masked() if masked else task
     whole, cut = learner(model(dropout=0.0), chosen), learner(model(dropout=0.0), chosen)
-    pieces = [batch(first, last) for first, last in zip(cuts, cuts[1:], strict=False)]
+    pieces = [batch(first, last) for first, last in itertools.pairwise(cuts)]
     for step in (1, 2, 3):
         one, other = whole(step, [batch(0, 12)]), cut(step, pieces)
         assert other.loss == pytest.approx(one.loss, rel=1e-5)
@@ -129,7 +130,7 @@ def test_bf16_computes_in_bf16_and_learns_in_fp32(model):
 
 
 def test_fp16_finds_its_scale(model):
-    """The scaler skips steps whose gradients overflow, and lowers its scale; its state is in the checkpoint."""
+    """The scaler skips steps whose gradients overflow, and lowers its scale; both are in the checkpoint."""
 
     def task(net: nn.Module, data: dict) -> Outcome:
         return Outcome(mse_loss(net(data["x"]).float(), 1000 * data["y"]), {})
@@ -162,7 +163,8 @@ def test_evaluating_uses_the_average_and_puts_all_back(model, task):
 
 def test_an_onlooker_sees_gradients_outcomes_and_nothing_to_learn_from(model, task):
     class Onlooker(Observer):
-        norms: list[float] = []
+        def __init__(self) -> None:
+            self.norms: list[float] = []
 
         def after_backward(self, step: int, net: nn.Module, outcomes: Sequence[Outcome]) -> None:
             self.norms.append(torch.stack([p.grad.norm() for p in net.parameters()]).norm().item())

@@ -65,8 +65,8 @@ def assert_same_runs(one: Path, other: Path) -> None:
 
 def test_it_learns_and_writes_what_it_measures(trainer: Make, sums, tmp_path: Path):
     result = trainer(
-        steps=300, batch_size=20, validation=sums(20), evaluate_every=100, optim=OptimConfig(learning_rate=0.02),
-        model=nn.Linear(4, 1),
+        steps=300, batch_size=20, validation=sums(20), evaluate_every=100, model=nn.Linear(4, 1),
+        optim=OptimConfig(learning_rate=0.02),
     ).fit()  # fmt: skip
     run = Run.open(tmp_path / "run")
     lines = run.metrics.read()
@@ -86,7 +86,7 @@ def test_it_learns_and_writes_what_it_measures(trainer: Make, sums, tmp_path: Pa
     }
     assert [line["step"] for line in lines if "validation/loss" in line] == [100, 200, 300]
     assert run.checkpoints().steps() == [295, 300]
-    assert {"seconds", "records_per_second", "loading_share", "checkpoint_pause"} <= run.timings.read()[
+    assert {"seconds", "records_per_second", "loading_seconds", "saving_seconds"} <= run.timings.read()[
         0
     ].keys()
     assert (run.about["threads"], run.about["data"], run.about["device"]) == (1, "sums 40", "cpu")
@@ -121,8 +121,10 @@ def test_broken_anywhere_it_goes_on_to_the_same_numbers(trainer: Make, sums, tmp
 
 
 def test_early_stopping_is_remembered(trainer: Make, sums, tmp_path: Path):
-    given = {"validation": sums(8), "evaluate_every": 1, "patience": 2, "steps": 50, "evaluate": lambda _: {"score": 1.0},
-             "monitor": "score"}  # fmt: skip
+    given = {
+        "validation": sums(8), "evaluate": lambda _: {"score": 1.0}, "monitor": "score", "evaluate_every": 1,
+        "patience": 2, "steps": 50,
+    }  # fmt: skip
     result = trainer(**given).fit()
     assert result[1:] == (
         "stopped",
@@ -250,7 +252,7 @@ def test_nan_is_skipped_if_told_so(trainer: Make, sums, tmp_path: Path, capsys: 
     result = trainer(records=sums(40, bad=13), not_finite="skip").fit()
     assert result.state == "finished"
     lines = Run.open(tmp_path / "run").metrics.read()
-    assert [line["skipped_records"] for line in lines if "skipped_records" in line][0] == [13]
+    assert next(line["skipped_records"] for line in lines if "skipped_records" in line) == [13]
     assert all(math.isfinite(line["loss"]) for line in lines)
     assert "records [13]: skipped" in capsys.readouterr().err
 
@@ -374,11 +376,16 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(trainer: Make, tmp_path: Pat
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_bad_arguments(trainer: Make, sums):
+def test_bad_arguments(trainer: Make, sums, tmp_path: Path):
     with pytest.raises(ValueError, match="both or neither"):
         trainer(records=sums(), source=Environment())
     with pytest.raises(ValueError, match="epochs is given with a source"):
         trainer(source=Environment(), steps=None, epochs=1.0)
+    with pytest.raises(ValueError, match="training set is empty"):
+        trainer(records=sums(0))
+    with pytest.raises(ValueError, match="batch_size is 8; expected at least 9"):
+        trainer(accumulate=9).fit()
+    assert list(tmp_path.iterdir()) == []  # nothing is begun that cannot go on
     with pytest.raises(ValueError, match="did you mean validation/loss"):
         trainer(validation=sums(8), monitor="validation/los").fit()
 

@@ -1,5 +1,6 @@
 """Groups, rates and clipping."""
 
+import copy
 import math
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from wayscan.nn import BidirectionalMamba, Mamba, VSSBlock
 from wayscan.train.config import OptimConfig
 from wayscan.train.optim import (
     adamw,
@@ -49,8 +51,8 @@ def test_every_parameter_is_in_its_group():
     assert groups == {
         "backbone": {"encoder.in_proj.weight", "encoder.dt_proj.weight", "encoder.token"},
         "backbone_undecayed": {
-            "encoder.A_log", "encoder.D", "encoder.in_proj.bias", "encoder.dt_proj.bias", "encoder.norm.weight",
-            "encoder.norm.bias", "encoder.position",
+            "encoder.A_log", "encoder.D", "encoder.in_proj.bias", "encoder.dt_proj.bias",
+            "encoder.norm.weight", "encoder.norm.bias", "encoder.position",
         },
         "head": {"head.1.weight"},
         "head_undecayed": {"head.0.weight", "head.1.bias"},
@@ -149,10 +151,15 @@ def test_without_a_limit_nothing_is_clipped():
 
 @pytest.mark.parametrize("copied", [False, True])
 def test_the_mixers_of_this_house(copied: bool):
-    net = nn.ModuleList([nn_of_ours.Mamba(16), nn_of_ours.BidirectionalMamba(16), nn.LayerNorm(16)])
+    """Also in copies, whose parameters have lost their `_no_weight_decay`."""
+    net = nn.ModuleDict({"a": Mamba(16), "b": BidirectionalMamba(16), "c": VSSBlock(16)})
     groups = names_by_group(copy.deepcopy(net) if copied else net, OptimConfig())
-    kinds = {name: {part for part in name.split(".") if part} for name in groups["head_undecayed"]}
-    undecayed = set.union(*kinds.values())
-    assert {"A_log", "D", "dt_proj", "A_b_log", "D_b", "dt_proj_b"} <= undecayed
-    assert all("weight" in name.rpartition(".")[2] for name in groups["head"])
-    assert not any(name.startswith("2.") for name in groups["head"])
+    last = {name.rpartition(".")[2] for name in groups["head_undecayed"]}
+    assert {"A_log", "D", "A_logs", "Ds", "dt_projs_bias", "bias"} <= last
+    assert "a.dt_proj.bias" in groups["head_undecayed"]
+    assert {name.rpartition(".")[2] for name in groups["head"]} == {
+        "weight",
+        "x_proj_weight",
+        "dt_projs_weight",
+    }
+    assert not any("norm" in name or ".ln_" in name for name in groups["head"])

@@ -36,7 +36,8 @@ def run(tmp_path: Path) -> Run:
 def test_panels_put_together_what_belongs_together(run: Run):
     panels = {panel.title: set(panel.curves) for panel in panels_of(run.metrics.read())}
     assert panels == {
-        "loss": {"training", "validation"}, "box": {"training", "validation"}, "sr50": {""}, "gradient norm": {""},
+        "loss": {"training", "validation"}, "box": {"training", "validation"}, "sr50": {""},
+        "gradient norm": {""},
         "learning rate": {"head", "backbone"},
     }  # fmt: skip
     assert next(iter(panels)) == "loss"
@@ -65,5 +66,5 @@ def test_languages(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ValueError, match="language is 'fr'; expected one of en, zh"):
         draw_curves(run.path, tmp_path / "a.png", "fr")  # type: ignore[arg-type]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
-    with pytest.raises(ValueError, match="no font with Chinese glyphs.*use language 'en'"):
+    with pytest.raises(ValueError, match=r"no font with Chinese glyphs.*use language 'en'"):
         draw_curves(run.path, tmp_path / "a.png", "zh")

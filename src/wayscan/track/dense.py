@@ -24,10 +24,11 @@ class DenseHead(nn.Module):
         self.heat = nn.Conv2d(inner, 1, 1)
         self.sides = nn.Conv2d(inner, 4, 1)
         nn.init.zeros_(self.sides.weight)
+        # A centre is rare: the map starts without a flood of false ones.
         for layer, value in (
             (self.heat, -4.0),
             (self.sides, 0.0),
-        ):  # a centre is rare: no flood of false ones
+        ):
             nn.init.constant_(layer.get_parameter("bias"), value)
 
     def forward(self, tokens: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -171,8 +171,8 @@ def take_apart(state: Any) -> tuple[Any, dict[str, Tensor]]:
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         raise ValueError(
-            f"state {path!r} is of type {type(value).__name__}; expected tensors, arrays, numbers, text, and dicts, "
-            "lists or tuples of these: let state_dict() return only such"
+            f"state {path!r} is of type {type(value).__name__}; expected tensors, arrays, numbers, text, and "
+            "dicts, lists or tuples of these: let state_dict() return only such"
         )
 
     return visit(state, ""), tensors

@@ -1,6 +1,7 @@
 """The processes of a run: one, or as many as `accelerate launch` (GPUs) or `torchrun` (CPUs too) started."""
 
 import atexit
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -84,6 +85,16 @@ class Processes:
         if self.count > 1:
             dist.broadcast_object_list(values, src=0)  # type: ignore[arg-type]
         return values[0]
+
+
+def check_precision(precision: str) -> None:
+    """Refuse a precision that `accelerate launch --mixed_precision` was told otherwise."""
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no").lower()
+    if launched not in ("no", precision):
+        raise ValueError(
+            f"accelerate was told to compute in {launched}, but precision is {precision!r}; expected the same of both: give "
+            f"precision {launched!r}, or accelerate --mixed_precision no"
+        )
 
 
 def _leave() -> None:

@@ -99,9 +99,11 @@ class Learner:
     def evaluating(self) -> Iterator[nn.Module]:
         """The model as it is evaluated: in eval mode, with averaged weights if there are any."""
         self.model.eval()
-        with self.average.in_place() if self.average is not None else nullcontext():
-            yield self.model
-        self.frozen.train(self.model)
+        try:
+            with self.average.in_place() if self.average is not None else nullcontext():
+                yield self.model
+        finally:
+            self.frozen.train(self.model)
 
     def weights(self) -> dict[str, Tensor]:
         """The weights as they are now, without the frozen ones."""

@@ -85,11 +85,7 @@ class RecordStream:
         pieces: int = 1,
         workers: int = 0,
     ) -> None:
-        if batch_size < processes * pieces:
-            raise ValueError(
-                f"batch_size is {batch_size}; expected at least {processes * pieces}, one record for each of "
-                f"{processes} process(es) x {pieces} piece(s): raise it or lower accumulate"
-            )
+        check_shares(batch_size, processes, pieces)
         self.order = EpochOrder(records, seed)
         self.batch_size, self.pieces = batch_size, pieces
         self._next = start + 1
@@ -108,6 +104,14 @@ class RecordStream:
 
     def close(self) -> None:
         self._batches = iter(())  # lets go of the workers
+
+
+def check_shares(batch_size: int, processes: int, pieces: int) -> None:
+    if batch_size < processes * pieces:
+        raise ValueError(
+            f"batch_size is {batch_size}; expected at least {processes * pieces}, one record for each of "
+            f"{processes} process(es) x {pieces} piece(s): raise it or lower accumulate"
+        )
 
 
 def in_order(

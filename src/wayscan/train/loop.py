@@ -1,7 +1,6 @@
 """The loop: draw, learn, look, save; and the same again after a crash."""
 
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -15,11 +14,11 @@ from wayscan.train.best import Best
 from wayscan.train.checkpoint import Checkpointer, load_state
 from wayscan.train.config import TrainConfig
 from wayscan.train.determinism import deterministic
-from wayscan.train.distributed import Processes
+from wayscan.train.distributed import Processes, check_precision
 from wayscan.train.evaluation import validate
 from wayscan.train.interruption import Interruption
 from wayscan.train.learner import Learner
-from wayscan.train.loader import RecordStream
+from wayscan.train.loader import EpochOrder, RecordStream, check_shares
 from wayscan.train.logging import Window
 from wayscan.train.not_finite import SkipRule
 from wayscan.train.outputs import Outputs
@@ -77,7 +76,7 @@ class Trainer:
             **_resumables({"source": source}),
             **_resumables(_named(observers)),
         }
-        self.steps = config.steps_for(len(records) if records is not None else 0)
+        self.steps = config.steps_for(EpochOrder(records, config.seed).length if records is not None else 0)
         self.best = Best(config.monitor, config.better, config.patience)
         self.window, self.skips = Window(), SkipRule(config.not_finite)
         self.stop: str | None = None
@@ -90,6 +89,8 @@ class Trainer:
             threads = stack.enter_context(deterministic(threads))
             self.interruption = stack.enter_context(Interruption())
             self.processes = Processes(cpu=self.config.device == "cpu")
+            check_precision(self.config.precision)
+            check_shares(self.config.batch_size, self.processes.count, self.config.accumulate)
             self.learner = Learner(
                 self.model,
                 self.task,
@@ -102,11 +103,9 @@ class Trainer:
             start = self._restore(run) if earlier else 0
             self._open(run, start, stack)
             try:
-                if (
-                    start == 0
-                ):  # no step before its checkpoint is there: else a kill could lose the initial weights
+                if start == 0:
                     self._save(0)
-                    self.checkpointer.wait()
+                    self.checkpointer.wait()  # or a kill in the first interval would lose the initial weights
                 self._train(start)
                 self.checkpointer.wait()
             except BaseException as error:
@@ -123,7 +122,9 @@ class Trainer:
         for step in range(start + 1, self.steps + 1):
             if self.stop:
                 return
-            report = self.learner(step, self._draw(step))
+            with self.outputs.timed("loading"):
+                pieces = self.stream.draw(step)
+            report = self.learner(step, pieces)
             self.outputs.arrive(step)
             self._note(report)
             is_last = step == self.steps
@@ -136,12 +137,6 @@ class Trainer:
                 self._save(step)
             self.checkpointer.poll()
             self._mind_interruption(step, planned)
-
-    def _draw(self, step: int) -> Any:
-        begun = time.perf_counter()
-        pieces = self.stream.draw(step)
-        self.outputs.loading += time.perf_counter() - begun
-        return pieces
 
     def _note(self, report: StepReport) -> None:
         self.window.add(report)
@@ -159,10 +154,12 @@ class Trainer:
         if self.validation is None and self.evaluate is None:
             return
         with self.learner.evaluating():
-            metrics = self._measured()
+            with self.outputs.timed("evaluating"):
+                metrics = self._measured()
             self.outputs.write(metrics)
             if self.best.update(step, metrics) and self.processes.is_main:
-                self.checkpointer.save_best(step, self.learner.weights(), self.best.as_dict() or {})
+                with self.outputs.timed("saving"):
+                    self.checkpointer.save_best(step, self.learner.weights(), self.best.as_dict() or {})
         self.outputs.write_state("running")
         self._stop_if(observer.after_evaluation(step, metrics) for observer in self.observers)
         if self.best.is_over:
@@ -186,24 +183,24 @@ class Trainer:
     # Saving and going on
 
     def _save(self, step: int, *, planned: bool = True) -> None:
-        begun = time.perf_counter()
-        for resumable in self.resumables.values() if planned else ():
-            resumable.on_checkpoint(step)
-        of_all = self.processes.gather({name: item.state_dict() for name, item in self.resumables.items()})
-        if self.processes.is_main:
-            self.outputs.sync()
-            self.checkpointer.save(
-                step, {"step": step, "steps": self.steps, "stop": self.stop, **self._state(of_all)}
-            )
-        self.outputs.write_state("running")
-        self.outputs.pause += time.perf_counter() - begun
+        with self.outputs.timed("saving"):
+            for resumable in self.resumables.values() if planned else ():
+                resumable.on_checkpoint(step)
+            own = {name: item.state_dict() for name, item in self.resumables.items()}
+            everyones = self.processes.gather(own)
+            if self.processes.is_main:
+                self.outputs.sync()
+                self.checkpointer.save(step, self._state(step, everyones))
+            self.outputs.write_state("running")
 
-    def _state(self, resumables: list[dict[str, Any]]) -> dict[str, Any]:
+    def _state(self, step: int, resumables: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             **self.learner.state_dict(),
+            "step": step,
             "best": self.best.state_dict(),
             "window": self.window.state_dict(),
             "skips": self.skips.in_a_row,
+            "stop": self.stop,
             "resumables": resumables,
         }
 

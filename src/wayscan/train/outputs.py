@@ -1,6 +1,8 @@
 """All that a run says while it trains: metrics, timings, state, progress; only the main process speaks."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from wayscan.data.runs.folder import Run, RunState
@@ -10,9 +12,12 @@ from wayscan.train.logging import Metrics, MetricsLog, Progress
 
 
 class Outputs:
-    """Args:
-    start: the step that the run goes on from.
-    steps: the last step.
+    """Speaks for a run.
+
+    Args:
+        start: the step that the run goes on from.
+        steps: the last step.
+        speaks: whether this is the main process.
     """
 
     def __init__(
@@ -24,7 +29,7 @@ class Outputs:
         self._progress = Progress(steps, start, shown=config.progress and speaks)
         self._logged_at, self._logged_step = time.perf_counter(), start
         self.step = start
-        self.loading = self.pause = 0.0  # seconds since the last line of timings
+        self._spent: dict[str, float] = {}  # seconds since the last line of timings
         if speaks and start:
             run.timings.append(start, {"resumed": True})
 
@@ -37,23 +42,28 @@ class Outputs:
             self._log.write(self.step, metrics)
         self._progress.tell(self.step, metrics)
 
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Count the time spent inside of this block as that of `what`: "loading", "saving", "evaluating"."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[what] = self._spent.get(what, 0.0) + time.perf_counter() - begun
+
     def write_timing(self) -> None:
+        """How long the steps since the last line took, and what of that was not training."""
         now, steps = time.perf_counter(), self.step - self._logged_step
         if not self._speaks or steps == 0:
             return
         seconds = now - self._logged_at
-        self._run.timings.append(
-            self.step,
-            {
-                "seconds": seconds,
-                "steps_per_second": steps / seconds,
-                "records_per_second": steps * self._batch_size / seconds,
-                "loading_share": self.loading / seconds,
-                "checkpoint_pause": self.pause,
-            },
-        )
-        self._logged_at, self._logged_step = now, self.step
-        self.loading = self.pause = 0.0
+        speeds = {
+            "steps_per_second": steps / seconds,
+            "records_per_second": steps * self._batch_size / seconds,
+        }
+        spent = {f"{what}_seconds": count for what, count in sorted(self._spent.items())}
+        self._run.timings.append(self.step, {"seconds": seconds, **speeds, **spent})
+        self._logged_at, self._logged_step, self._spent = now, self.step, {}
 
     def write_state(self, state: Any, reason: str | None = None) -> None:
         if self._speaks:

@@ -66,7 +66,7 @@ class Resumable(Protocol):
     """Something with a state that must survive: a replay store, environments, a curriculum.
 
     `on_checkpoint` is called at every planned checkpoint of every run, killed or not, before `state_dict`.
-    What cannot be written down (an environment) is reset there as a function of (seed, step), the same in both.
+    What cannot be written down (an environment) is reset there from (seed, step), and so is alike in both.
     A store that keeps writing into mapped memory has its cursor in `state_dict`, and spare room for the rows
     of one checkpoint interval, so that rows before the cursor are still there after a crash.
     An attribute `only_planned = True` says that the state is exact at planned checkpoints alone: an

@@ -19,21 +19,24 @@ def canonical(
     initial_state: Tensor | None,
 ) -> dict[str, Tensor | None]:
     """The arguments of a scan by name, with B and C as (B, G, N, L) of one G."""
-    _expect_rank("u", u, "(B, D, L)", 3)
-    batch, channels, length = u.shape
-    _expect("delta", delta, "(B, D, L)", (batch, channels, length))
-    _expect("z", z, "(B, D, L)", (batch, channels, length))
+    if u.ndim != 3 or not u.numel():
+        _expect_rank("u", u, "(B, D, L)", 3)
+    sequence, (batch, channels, length) = u.shape, u.shape
+    if delta.shape != sequence:
+        _expect("delta", delta, "(B, D, L)", sequence)
+    if z is not None and z.shape != sequence:
+        _expect("z", z, "(B, D, L)", sequence)
     states = _check_parameters(A, D, delta_bias, channels)
-    _expect("initial_state", initial_state, "(B, D, N)", (batch, channels, states))
-    B, C = (
-        _grouped(name, x, batch, channels, states, length, A.is_complex()) for name, x in (("B", B), ("C", C))
-    )
+    if initial_state is not None and initial_state.shape != (batch, channels, states):
+        _expect("initial_state", initial_state, "(B, D, N)", (batch, channels, states))
+    B = _grouped("B", B, sequence, states, A.is_complex())
+    C = _grouped("C", C, sequence, states, A.is_complex())
     if B.shape[1] != C.shape[1]:
         B, C = (x.repeat_interleave(channels // x.shape[1], dim=1) for x in (B, C))
-    named = {"u": u, "delta": delta, "A": A, "B": B, "C": C, "D": D, "z": z}
+    named = {"delta": delta, "A": A, "B": B, "C": C, "D": D, "z": z}
     named |= {"delta_bias": delta_bias, "initial_state": initial_state}
-    _check_kinds(**named)
-    return named
+    _check_kinds(u, **named)
+    return {"u": u, **named}
 
 
 def canonical_step(
@@ -121,28 +124,26 @@ def _expect_rank(name: str, x: Tensor, letters: str, rank: int) -> None:
 
 def _expect(name: str, x: Tensor | None, letters: str, shape: tuple[int, ...]) -> None:
     if x is not None and tuple(x.shape) != shape:
-        raise ValueError(f"{name}: expected {letters} = {shape}, got {tuple(x.shape)}")
+        raise ValueError(f"{name}: expected {letters} = {tuple(shape)}, got {tuple(x.shape)}")
 
 
-def _grouped(
-    name: str, x: Tensor, batch: int, channels: int, states: int, length: int, is_complex: bool
-) -> Tensor:
+def _grouped(name: str, x: Tensor, sequence: tuple[int, ...], states: int, is_complex: bool) -> Tensor:
     """B or C in any of its three forms → (B, G, N, L)."""
-    if x.ndim == 2 and tuple(x.shape) == (
-        channels,
-        states,
-    ):  # the same at every step: each channel its own group
+    batch, channels, length = sequence
+    if x.shape == (batch, states, length):
+        return x.unsqueeze(1)
+    if x.shape == (channels, states):  # the same at every step: each channel its own group
         return x[None, :, :, None].expand(batch, channels, states, length)
     if is_complex and x.ndim in (3, 4) and not x.is_complex() and x.shape[-1] == 2 * length:
         x = torch.view_as_complex(x.float().unflatten(-1, (length, 2)))
-    grouped = x.unsqueeze(1) if x.ndim == 3 else x
-    wrong = grouped.ndim != 4 or (grouped.shape[0], *grouped.shape[2:]) != (batch, states, length)
-    if wrong or grouped.shape[1] < 1 or channels % grouped.shape[1]:
+        x = x.unsqueeze(1) if x.ndim == 3 else x
+    groups = x.shape[1] if x.ndim == 4 and x.shape == (batch, x.shape[1], states, length) else 0
+    if groups < 1 or channels % groups:
         raise ValueError(
             f"{name}: expected (B, N, L) = {(batch, states, length)}, (B, G, N, L) with G a divisor of "
             f"D = {channels}, or (D, N) = {(channels, states)}, got {tuple(x.shape)}"
         )
-    return grouped
+    return x
 
 
 def _check_kinds(u: Tensor, **others: Tensor | None) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
+from wayscan.ops.selective_scan import launch
 from wayscan.ops.selective_scan.arguments import canonical, canonical_step, check_finite
-from wayscan.ops.selective_scan.launch import step as cpu_step
 from wayscan.ops.selective_scan.operator import OPERATORS, STEPS
 from wayscan.ops.selective_scan.reference import selective_scan_reference, selective_step_reference
 
@@ -110,8 +110,10 @@ def selective_scan(
             out, last = selective_scan_reference(*inputs, delta_softplus=delta_softplus)
     else:
         save = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
-        out, last, _ = OPERATORS[engine](*inputs, delta_softplus, save)
-    out = out.to(u.dtype)
+        past_dispatcher = engine == "cpu" and not save and _may_pass_the_dispatcher(u)
+        scan: Any = launch.forward if past_dispatcher else OPERATORS[engine]
+        out, last, _ = scan(*inputs, delta_softplus, save)
+    out = out if out.dtype is u.dtype else out.to(u.dtype)
     return (out, last) if return_last_state else out
 
 
@@ -144,8 +146,8 @@ def selective_step(
     if state.dtype is not dtype and not state.is_complex():
         raise ValueError(f"state: expected {dtype}, in which the {engine} engine computes, got {state.dtype}")
     inputs = _cast(tensors, dtype)
-    if engine == "cpu" and type(u) is Tensor and not torch.compiler.is_compiling():
-        out = cpu_step(*inputs, delta_softplus=delta_softplus)  # past the dispatcher: it would take as long as the kernel
+    if engine == "cpu" and _may_pass_the_dispatcher(u):
+        out = launch.step(*inputs, delta_softplus=delta_softplus)
     elif engine in STEPS:
         out = STEPS[engine](*inputs, delta_softplus)
     else:
@@ -192,6 +194,19 @@ def _fastest(u: Tensor, A: Tensor) -> str:
         if u.device.type in devices and name in _INSTALLED:
             return name
     return "fallback"
+
+
+def _may_pass_the_dispatcher(u: Tensor) -> bool:
+    """True where nobody watches operators: no tracing, no transforms, no modes, no tensor subclass.
+
+    On small inputs the dispatcher takes as long as the kernel.
+    """
+    return not (
+        type(u) not in (Tensor, torch.nn.Parameter)
+        or torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
+    )
 
 
 def _computed_in(engine: str, tensors: Iterable[Tensor | None]) -> torch.dtype:
