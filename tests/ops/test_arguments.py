@@ -20,7 +20,11 @@ from wayscan.ops import selective_scan, selective_step
         ("z", torch.zeros(1, 20, 37), r"z: expected \(B, D, L\)"),
         ("delta_bias", torch.zeros(21), r"delta_bias: expected \(D,\) = \(20,\), got \(21,\)"),
         ("initial_state", torch.zeros(2, 5, 20), r"initial_state: expected \(B, D, N\) = \(2, 20, 5\)"),
-        ("u", torch.zeros(2, 20, 37, dtype=torch.int32), r"u: expected a floating-point tensor, got torch.int32"),
+        (
+            "u",
+            torch.zeros(2, 20, 37, dtype=torch.int32),
+            r"u: expected a floating-point tensor, got torch.int32",
+        ),
         ("C", torch.zeros(2, 5, 37, device="meta"), r"C: expected to be on cpu as u is, got meta"),
     ],
 )
@@ -51,7 +55,9 @@ def test_engines_that_do_not_exist_or_do_not_fit(scan_problem, monkeypatch):
     with pytest.raises(ValueError, match=r"backend='fallbak': expected one of .*; did you mean 'fallback'\?"):
         selective_scan(**scan_problem(), backend="fallbak")
     monkeypatch.setenv("WAYSCAN_SCAN", "gpu")
-    with pytest.raises(ValueError, match="WAYSCAN_SCAN='gpu': expected one of reference, fallback, cpu, triton"):
+    with pytest.raises(
+        ValueError, match="WAYSCAN_SCAN='gpu': expected one of reference, fallback, cpu, triton"
+    ):
         selective_scan(**scan_problem())
     monkeypatch.delenv("WAYSCAN_SCAN")
     meta = {name: None if x is None else x.to("meta") for name, x in scan_problem().items()}
@@ -72,7 +78,9 @@ def test_check_says_where(scan_problem):
     problem = scan_problem()
     problem["B"][1, 0, 3, 20] = float("nan")
     selective_scan(**problem)
-    with pytest.raises(ValueError, match=r"B: expected finite numbers, got nan at index \[1, 0, 3, 20\] \(1 of 370"):
+    with pytest.raises(
+        ValueError, match=r"B: expected finite numbers, got nan at index \[1, 0, 3, 20\] \(1 of 370"
+    ):
         selective_scan(**problem, check=True)
 
 

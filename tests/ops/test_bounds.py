@@ -57,8 +57,14 @@ def test_scan_and_step_stay_inside(
     scan_problem, monkeypatch, before, batch, channels, length, states, groups, channels_last, optional
 ):
     monkeypatch.setattr(launch, "_empty", lambda shape: guarded_empty(shape, before))
-    monkeypatch.setattr(launch, "_empty_like", lambda x: guarded(x, before, channels_last) if x is not None else torch.empty(0))
-    monkeypatch.setattr(launch, "_workspace", lambda *shapes: [guarded_empty(shape, before) for shape in shapes])
+    monkeypatch.setattr(
+        launch,
+        "_empty_like",
+        lambda x: guarded(x, before, channels_last) if x is not None else torch.empty(0),
+    )
+    monkeypatch.setattr(
+        launch, "_workspace", lambda *shapes: [guarded_empty(shape, before) for shape in shapes]
+    )
     problem = scan_problem(
         batch, channels * groups, length, states, groups, D=optional, z=optional, delta_bias=optional,
         initial_state=optional,

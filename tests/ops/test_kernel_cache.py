@@ -19,7 +19,10 @@ print(selective_scan(u, u, -torch.ones(2, 1), torch.ones(1, 1, 3), torch.ones(1,
 def start(cache, code=SCAN, **environment):
     variables = {**os.environ, "WAYSCAN_CACHE": str(cache), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-W", "error", "-c", code],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -81,7 +84,9 @@ def test_a_change_of_any_kernel_file_changes_the_folder(tmp_path, monkeypatch):
 
 def test_every_kernel_source_is_in_the_fingerprint():
     folder = kernel_cache.SOURCE_FOLDER
-    compiled = {file.name for file in folder.glob("*.py") if "numba" in file.read_text().split("import", 1)[1]}
+    compiled = {
+        file.name for file in folder.glob("*.py") if "numba" in file.read_text().split("import", 1)[1]
+    }
     uses = {file.name for file in folder.glob("*.py") if "from numba" in file.read_text()}
     assert uses <= set(kernel_cache.KERNEL_SOURCES) | compiled & {"kernel_cache.py"}
 

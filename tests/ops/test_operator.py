@@ -38,9 +38,7 @@ def test_gradcheck_in_float64(scan_problem):
 
 
 def test_gradcheck_of_the_float32_kernel(scan_problem):
-    problem = scan_problem(
-        batch=1, channels=3, length=5, states=2, initial_state=True, dtype=torch.float64
-    )
+    problem = scan_problem(batch=1, channels=3, length=5, states=2, initial_state=True, dtype=torch.float64)
     inputs = [x.requires_grad_() for x in problem.values()]
 
     def scan(*tensors):
@@ -101,7 +99,9 @@ class _Scan(torch.nn.Module):
 def test_export_with_dynamic_length(scan_problem, differentiable):
     length = torch.export.Dim("length", min=2, max=4096)
     dynamic = {name: {2: length} for name in ("u", "delta")} | {"A": None, "B": {3: length}, "C": {3: length}}
-    example = [x for x in scan_problem(length=12, D=False, z=False, delta_bias=False).values() if x is not None]
+    example = [
+        x for x in scan_problem(length=12, D=False, z=False, delta_bias=False).values() if x is not None
+    ]
     example[0].requires_grad_(differentiable)
     program = torch.export.export(_Scan(), tuple(example), dynamic_shapes=dynamic)
     for size in (2, 31, 64):

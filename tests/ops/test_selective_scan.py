@@ -49,7 +49,13 @@ def assert_agrees(problem, backend, softplus=True):
 
 
 @many
-@given(shape=shapes, switch=switches, softplus=st.booleans(), groups=st.sampled_from([1, 2, 4]), seed=st.integers(0, 99))
+@given(
+    shape=shapes,
+    switch=switches,
+    softplus=st.booleans(),
+    groups=st.sampled_from([1, 2, 4]),
+    seed=st.integers(0, 99),
+)
 @pytest.mark.parametrize("backend", ["cpu", "fallback"])
 def test_engines_agree_with_the_reference(scan_problem, backend, shape, switch, softplus, groups, seed):
     shape = {**shape, "channels": shape["channels"] * groups}
@@ -125,11 +131,15 @@ def test_the_scan_may_be_cut_in_two(scan_problem, backend):
 def test_steps_equal_the_scan(scan_problem, backend, shape, switch, groups, softplus):
     shape = {**shape, "channels": shape["channels"] * groups}
     problem = scan_problem(**shape, groups=groups, **switch)
-    out, last = selective_scan(**problem, delta_softplus=softplus, return_last_state=True, backend="reference")
+    out, last = selective_scan(
+        **problem, delta_softplus=softplus, return_last_state=True, backend="reference"
+    )
     state = torch.zeros_like(last) if problem["initial_state"] is None else problem["initial_state"].clone()
     for t in range(shape["length"]):
-        now = {name: problem[name] if name in "AD" or problem[name] is None else problem[name][..., t]
-               for name in ("u", "delta", "A", "B", "C", "D", "z")}
+        now = {
+            name: problem[name] if name in "AD" or problem[name] is None else problem[name][..., t]
+            for name in ("u", "delta", "A", "B", "C", "D", "z")
+        }
         y = selective_step(
             state, **now, delta_bias=problem["delta_bias"], delta_softplus=softplus, backend=backend
         )
@@ -164,7 +174,12 @@ def test_results_have_the_dtype_of_u(scan_problem, dtype):
     assert out.dtype is dtype
     assert last.dtype is (torch.float64 if dtype is torch.float64 else torch.float32)
     expected = selective_scan(**double(problem))
-    torch.testing.assert_close(out.double(), expected, rtol=2 * torch.finfo(dtype).eps + 1e-6, atol=1e-2 if dtype.itemsize == 2 else 1e-5)
+    torch.testing.assert_close(
+        out.double(),
+        expected,
+        rtol=2 * torch.finfo(dtype).eps + 1e-6,
+        atol=1e-2 if dtype.itemsize == 2 else 1e-5,
+    )
 
 
 def test_float64_is_computed_in_float64(scan_problem):

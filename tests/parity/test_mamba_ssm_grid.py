@@ -21,7 +21,9 @@ def by_hand(u, delta, A, B, C, D, z, delta_bias, delta_softplus):
     spread = [
         x[None, :, :, None].expand(BATCH, -1, -1, u.shape[-1])
         if x.ndim == 2
-        else x.repeat_interleave(CHANNELS // x.shape[1], 1) if x.ndim == 4 else x[:, None]
+        else x.repeat_interleave(CHANNELS // x.shape[1], 1)
+        if x.ndim == 4
+        else x[:, None]
         for x in (B, C)
     ]
     state, out = u.new_zeros(BATCH, CHANNELS, STATES), []

@@ -92,8 +92,8 @@ def check_precision(precision: str) -> None:
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no").lower()
     if launched not in ("no", precision):
         raise ValueError(
-            f"accelerate was told to compute in {launched}, but precision is {precision!r}; expected the same of both: give "
-            f"precision {launched!r}, or accelerate --mixed_precision no"
+            f"accelerate was told to compute in {launched}, but precision is {precision!r}; expected the "
+            f"same of both: give precision {launched!r}, or accelerate --mixed_precision no"
         )
 
 

@@ -67,7 +67,8 @@ def _row(path: Path) -> Row:
         run = Run.open(path)
     except ValueError:  # made by a newer wayscan
         return Row(path, "unreadable", 0, None, None, None, None, "")
-    state, best = run.state(), run.state().best or {}
+    state = run.state()
+    best = state.best or {}
     return Row(
         path, state.state, state.step, state.steps, best.get("metric"), best.get("value"), best.get("step"),
         str(run.about.get("created", "")),

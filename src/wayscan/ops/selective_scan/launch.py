@@ -101,15 +101,17 @@ def backward(
 
 def step(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus):
     """One step; B and C may be (B, N) or (B, G, N). Written plainly: its own cost is near the kernel's."""
-    worker = compiled("step").step_worker.ctypes
+    worker = compiled("step").step_worker
     dense = state.contiguous()
     u, delta, A, B, C = u.contiguous(), delta.contiguous(), A.contiguous(), B.contiguous(), C.contiguous()
-    D, delta_bias, z = _contiguous(D, delta_bias, z)
+    D = D if D is None else D.contiguous()
+    z = z if z is None else z.contiguous()
+    delta_bias = delta_bias if delta_bias is None else delta_bias.contiguous()
     out = _empty_like(u)
     worker(
         *dense.shape,
         1 if B.ndim == 2 else B.shape[1],
-        delta_softplus,
+        int(delta_softplus),
         dense.data_ptr(),
         u.data_ptr(),
         delta.data_ptr(),

@@ -6,10 +6,9 @@ gate still go WIDTH channels at a time.
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import njit, types
 
 from wayscan.ops.selective_scan.simd import (
-    OPTIONS,
     WIDTH,
     broadcast,
     exp2,
@@ -52,7 +51,7 @@ def _step_block(tile, steps, inputs, state, A, B, C, states, lanes):
             store(tile, lane * WIDTH, h * c if n == 0 else fma(h, c, load(tile, lane * WIDTH)))
 
 
-@cfunc(types.void(*[types.int64] * 15), **OPTIONS)
+@njit(types.void(*[types.int64] * 15), nogil=True, cache=True, error_model="numpy", boundscheck=False)
 def step_worker(batches, channels, states, groups, softplused, state, u, delta, A, B, C, D, bias, z, out):
     """The step. Sizes, then addresses of dense arrays (0 if absent).
 
