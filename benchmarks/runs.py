@@ -1,284 +1,42 @@
 """The training runtime: resuming after kills, two processes against one, its own cost, a checkpoint's pause.
 
-python benchmarks/runs.py                  all claims (some minutes: forty kills)
-python benchmarks/runs.py train KIND RUN   one of the runs that are killed; --resume goes on
+wayscan bench runs [--json]        the loop's own cost, a checkpoint's pause; the rest as recorded
+python -m benchmarks.runs          measures and records that rest: sixty kills, two processes (minutes)
 """
 
-import argparse
-import os
-import random
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
-from wayscan.data.runs.folder import Run, is_run
-from wayscan.nn.mamba import Mamba
-from wayscan.train.checkpoint import load_state, take_apart
+from wayscan.data.runs.folder import Run
 from wayscan.train.config import OptimConfig, TrainConfig
-from wayscan.train.determinism import generator, seed_everything
+from wayscan.train.determinism import seed_everything
 from wayscan.train.loop import Trainer
-from wayscan.train.task import Batch, Observer, Outcome, StepReport
+from wayscan.train.task import Observer, Outcome, StepReport
+
+from .claims import Claim, Findings, record, recorded_claims, show
+from .killed_runs import (
+    TWO_PROCESS_STEPS,
+    differing,
+    kill_at_random,
+    losses,
+    run_to_the_end,
+    run_two_processes,
+)
 
 KILLS = 20
-DDP_STEPS = 50
 
 
-class Measured(NamedTuple):
-    name: str
-    value: float
-    unit: str
-    goal: float
-    better: str
-
-
-# The runs that are killed
-
-
-class Rows:
-    """Toy records: noisy sums of eight numbers."""
-
-    def __len__(self) -> int:
-        return 96
-
-    def record(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
-        x = rng.standard_normal(8).astype(np.float32) + index / 96
-        return {"x": x, "y": x.sum(keepdims=True)}
-
-    def fingerprint(self) -> str:
-        return "rows"
-
-
-class Shapes:
-    """Pictures of a disc, a square or a cross, (3, 32, 32), shifted and noisy, and which of them it is."""
-
-    def __len__(self) -> int:
-        return 120
-
-    def record(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
-        kind = index % 3
-        y, x = np.mgrid[:32, :32] - rng.integers(10, 22, size=(2, 1, 1))
-        inside = (x**2 + y**2 < 49, np.maximum(abs(x), abs(y)) < 6, np.minimum(abs(x), abs(y)) < 2)[kind]
-        picture = inside * rng.uniform(0.5, 1.0, (3, 1, 1)) + rng.normal(0, 0.2, (3, 32, 32))
-        # Code that uses torch's own generator must repeat, too.
-        return {"x": picture.astype(np.float32) + 0.05 * torch.randn(3, 1, 1).numpy(), "y": kind}
-
-    def fingerprint(self) -> str:
-        return "shapes"
-
-
-class Walk:
-    """A toy environment whose inner state cannot be written down: it can only be reset."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._walk = self._started(0)
-        self.only_planned = True
-
-    def step(self) -> np.ndarray:
-        return next(self._walk)
-
-    def on_checkpoint(self, step: int) -> None:
-        self._walk = self._started(step)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing: `Replay` says at which step the last reset was."""
-
-    def _started(self, step: int) -> Any:
-        rng = generator(self._seed, "walk", step)
-        place = np.zeros(8, np.float32)
-        while True:
-            place = (0.9 * place + rng.standard_normal(8)).astype(np.float32)
-            yield place
-
-
-class Replay:
-    """A source of batches: a ring of rows in mapped memory that an environment fills during training.
-
-    The ring has room for `capacity` rows and those of one checkpoint interval: what is written after the
-    checkpoint of a run that is then killed lies in that spare room, not over rows that are needed again.
-    """
-
-    def __init__(
-        self, path: Path, walk: Walk, *, capacity: int, interval: int, seed: int, batch_size: int
-    ) -> None:
-        self._walk, self._capacity, self._seed, self._batch_size = walk, capacity, seed, batch_size
-        room = capacity + interval
-        mode = "r+" if path.exists() else "w+"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._rows = np.memmap(path, np.float32, mode, shape=(room, 8))
-        self._cursor = 0
-        self.only_planned = True
-
-    def draw(self, step: int) -> list[Batch]:
-        self._rows[self._cursor % len(self._rows)] = self._walk.step()
-        self._cursor += 1
-        held = min(self._cursor, self._capacity)
-        chosen = self._cursor - 1 - generator(self._seed, "replay", step).integers(0, held, self._batch_size)
-        x = torch.from_numpy(self._rows[chosen % len(self._rows)])
-        return [Batch(chosen.tolist(), {"x": x, "y": x.sum(dim=1, keepdim=True)})]
-
-    def close(self) -> None:
-        self._rows.flush()
-
-    def on_checkpoint(self, step: int) -> None:
-        self._rows.flush()
-        self._walk.on_checkpoint(step)
-        self._step = step
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"cursor": self._cursor, "step": self._step}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._cursor = state["cursor"]
-        self._walk.on_checkpoint(state["step"])
-
-
-def regression(model: nn.Module, batch: dict[str, torch.Tensor]) -> Outcome:
-    prediction = model(batch["x"])
-    return Outcome(mse_loss(prediction, batch["y"]), {}, prediction, batch["y"])
-
-
-def classification(model: nn.Module, batch: dict[str, torch.Tensor]) -> Outcome:
-    prediction = model(batch["x"])
-    right = (prediction.argmax(1) == batch["y"]).float().mean()
-    return Outcome(cross_entropy(prediction, batch["y"]), {"accuracy": right}, prediction, batch["y"])
-
-
-def perceptron(width: int = 32, dropout: float = 0.1) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(8, width), nn.LayerNorm(width), nn.Dropout(dropout), nn.GELU(), nn.Linear(width, 1)
-    )
-
-
-class Glance(nn.Module):
-    """Patches of a picture, scanned: (B, 3, 32, 32) → (B, 3). It has all that must survive a kill."""
-
-    def __init__(self, width: int = 16) -> None:
-        super().__init__()
-        self.patches = nn.Sequential(nn.Conv2d(3, width, 8, stride=4), nn.BatchNorm2d(width), nn.ReLU())
-        self.mixer = Mamba(width, d_state=8)
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Dropout(0.2), nn.Linear(width, 3))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        tokens = self.patches(x).flatten(2).transpose(1, 2)
-        return self.head((tokens + self.mixer(tokens)).mean(dim=1))
-
-
-def trainer(kind: str, run: Path, *, resume: bool = False, steps: int | None = None) -> Trainer:
-    """The runs that are killed: "toy" (rows), "replay" (a toy with an environment), "vision"."""
-    seed_everything(7)
-    if kind == "two":
-        return two_processes_trainer(run, resume=resume)
-    if kind == "vision":
-        optim = OptimConfig(
-            learning_rate=2e-2,
-            backbone_learning_rate=1e-2,
-            average_decay=0.9,
-            backbone=("patches",),
-            warmup_steps=10,
-        )
-        config = TrainConfig(
-            steps=steps or 240, batch_size=24, accumulate=2, workers=2, seed=7, threads=1, optim=optim,
-            log_every=3, evaluate_every=40, checkpoint_every=11, monitor="validation/accuracy",
-            better="higher", progress=False,
-        )  # fmt: skip
-        return Trainer(
-            Glance(),
-            classification,
-            Shapes(),
-            run=run,
-            config=config,
-            validation=Shapes(),
-            resume=resume,
-        )
-    config = TrainConfig(
-        steps=steps or 3000, batch_size=16, seed=7, threads=1, optim=OptimConfig(average_decay=0.99),
-        log_every=7, evaluate_every=250, checkpoint_every=60, progress=False, patience=100,
-    )  # fmt: skip
-    if kind == "toy":
-        return Trainer(
-            perceptron(), regression, Rows(), run=run, config=config, validation=Rows(), resume=resume
-        )
-    ring = run.parent / f"{run.name}.ring"
-    source = Replay(ring, Walk(7), capacity=128, interval=config.checkpoint_every, seed=7, batch_size=16)
-    return Trainer(perceptron(), regression, run=run, config=config, source=source, resume=resume)
-
-
-# Kills
-
-
-def start(kind: str, run: Path, *, resume: bool, steps: int | None = None) -> subprocess.Popen[bytes]:
-    words = [sys.executable, __file__, "train", kind, str(run), *(["--resume"] if resume else [])]
-    words += ["--steps", str(steps)] if steps else []
-    return subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
-
-
-def kill_at_random(
-    kind: str, run: Path, kills: int, *, longest: float, seed: int = 0, steps: int | None = None
-) -> int:
-    """Train with `kills` times SIGKILL, each up to `longest` seconds into training; return how many hit."""
-    chance, hits = random.Random(seed), 0
-    for _ in range(kills):
-        child = start(kind, run, resume=is_run(run), steps=steps)
-        while child.poll() is None and not (run / ".owner.json").exists():
-            time.sleep(0.005)
-        try:
-            child.wait(chance.uniform(0.0, longest))
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            hits += 1
-        child.communicate()
-        (run / ".owner.json").unlink(missing_ok=True)
-    return hits
-
-
-def run_to_the_end(kind: str, run: Path, *, steps: int | None = None) -> None:
-    child = start(kind, run, resume=is_run(run), steps=steps)
-    _, errors = child.communicate()
-    if child.returncode:
-        raise RuntimeError(f"the {kind} run failed with {child.returncode}:\n{errors.decode()}")
-
-
-def differing(one: Path, other: Path) -> list[str]:
-    """What two runs do not share to the bit: metrics, the last checkpoint's numbers and tensors, the best."""
-    names = []
-    if (one / "metrics.jsonl").read_bytes() != (other / "metrics.jsonl").read_bytes():
-        names.append("metrics.jsonl")
-    (left, a), (right, b) = (take_apart(_last_state(run)) for run in (one, other))
-    if left != right:
-        names.append("checkpoint state")
-    names += [
-        name for name in {**a, **b} if name not in a or name not in b or not torch.equal(a[name], b[name])
-    ]
-    best_a, best_b = (Run.open(run).checkpoints().best for run in (one, other))
-    if best_a.exists() != best_b.exists() or (best_a.exists() and best_a.read_bytes() != best_b.read_bytes()):
-        names.append(best_a.name)
-    return names
-
-
-def _last_state(run: Path) -> dict[str, Any]:
-    path, _ = Run.open(run).checkpoints().last()
-    assert path is not None
-    return load_state(path)
-
-
-def measure_kills(kind: str, folder: Path) -> Measured:
+def measure_kills(kind: str, folder: Path) -> Claim:
     """How many of the kills were survived without a trace: all of them, or none."""
     unbroken, killed = folder / f"{kind}_unbroken", folder / f"{kind}_killed"
     begun = time.perf_counter()
@@ -290,81 +48,28 @@ def measure_kills(kind: str, folder: Path) -> Measured:
     if names:
         print(f"{kind}: {', '.join(names)} differ", file=sys.stderr)
     print(f"{kind}: {hits} kills, {time.perf_counter() - begun:.0f} s", file=sys.stderr)
-    return Measured(f"kills survived to the bit, {kind} run", 0 if names else hits, "kills", KILLS, "higher")
-
-
-# Two processes against one
-
-
-def masked_regression(model: nn.Module, batch: dict[str, torch.Tensor]) -> Outcome:
-    """A mean over the positive targets alone: how many there are differs from process to process."""
-    counted = (batch["y"] > 0).float()
-    prediction = model(batch["x"])
-    loss = (counted * (prediction - batch["y"]) ** 2).sum() / counted.sum().clamp(min=1)
-    return Outcome(loss, {}, prediction, batch["y"])
-
-
-class MaskedRegression:
-    def __call__(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> Outcome:
-        return masked_regression(model, batch)
-
-    def count(self, batch: dict[str, torch.Tensor]) -> float:
-        return float((batch["y"] > 0).sum())
-
-
-def two_processes_trainer(run: Path, *, resume: bool = False) -> Trainer:
-    seed_everything(7)
-    config = TrainConfig(
-        steps=DDP_STEPS, batch_size=18, accumulate=2, seed=7, threads=1, device="cpu", log_every=1,
-        progress=False, checkpoint_every=20, optim=OptimConfig(learning_rate=1e-2),
-    )  # fmt: skip
-    return Trainer(
-        perceptron(dropout=0.0),
-        MaskedRegression(),
-        Rows(),
-        run=run,
-        config=config,
-        validation=Rows(),
-        resume=resume,
+    return Claim(
+        name=f"kills survived to the bit, {kind} run",
+        value=0 if names else hits,
+        unit="kills",
+        goal=KILLS,
+        against="an unbroken run",
     )
 
 
-def run_two_processes(run: Path, *, resume: bool = False) -> None:
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(_free_port())]
-    words = [sys.executable, *launcher, __file__, "train", "two", str(run), *(["--resume"] if resume else [])]
-    done = subprocess.run(
-        words, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"two processes failed with {done.returncode}:\n{done.stderr}")
-
-
-def losses(run: Path) -> np.ndarray:
-    return np.array([line["loss"] for line in Run.open(run).metrics.read() if "loss" in line])
-
-
-def measure_two_processes(folder: Path) -> Measured:
+def measure_two_processes(folder: Path) -> Claim:
     run_to_the_end("two", folder / "one")
     run_two_processes(folder / "two")
     one, two = losses(folder / "one"), losses(folder / "two")
-    if len(one) != DDP_STEPS or len(two) != DDP_STEPS:
-        raise RuntimeError(f"{len(one)} and {len(two)} losses; expected {DDP_STEPS}")
-    return Measured(
-        "largest difference of a loss, two processes against one",
-        float(abs(one - two).max()),
-        "",
-        1e-5,
-        "lower",
+    if len(one) != TWO_PROCESS_STEPS or len(two) != TWO_PROCESS_STEPS:
+        raise RuntimeError(f"{len(one)} and {len(two)} losses; expected {TWO_PROCESS_STEPS}")
+    return Claim(
+        name="largest difference of a loss in 50 steps, two processes",
+        value=float(abs(one - two).max()),
+        goal=1e-5,
+        better="lower",
+        against="one process",
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-# Cost
 
 
 class Wide:
@@ -447,7 +152,7 @@ def wide_trainer(run: Path, config: TrainConfig, observers: list[Observer]) -> T
     return Trainer(ten_million(), pair_loss, Wide(), run=run, config=config, observers=observers)
 
 
-def measure_own_cost(folder: Path, *, steps: int = 160, batch_size: int = 64) -> Measured:
+def measure_own_cost(folder: Path, *, steps: int = 160, batch_size: int = 64) -> Claim:
     watch = Alternating(bare_loop(Wide(), batch_size))
     config = TrainConfig(
         steps=steps, batch_size=batch_size, threads=1, progress=False, checkpoint_every=10 * steps
@@ -458,12 +163,17 @@ def measure_own_cost(folder: Path, *, steps: int = 160, batch_size: int = 64) ->
         f"a bare step takes {median(watch.bare) * 100:.1f} ms, ours {median(watch.ours) * 100:.1f} ms",
         file=sys.stderr,
     )
-    return Measured(
-        "the loop's own cost over a bare loop, 10 M parameters", 100 * (median(ratios) - 1), "%", 3, "lower"
+    return Claim(
+        name="the loop's own cost, 10 M parameters",
+        value=100 * (median(ratios) - 1),
+        unit="%",
+        goal=3,
+        better="lower",
+        against="a bare PyTorch loop",
     )
 
 
-def measure_pause(folder: Path, *, checkpoints: int = 8) -> Measured:
+def measure_pause(folder: Path, *, checkpoints: int = 8) -> Claim:
     """The longest standstill for a full checkpoint: weights, AdamW's moments, average."""
     optim = OptimConfig(average_decay=0.999)
     config = TrainConfig(
@@ -473,35 +183,35 @@ def measure_pause(folder: Path, *, checkpoints: int = 8) -> Measured:
     # A line of timings is written before the checkpoint of its step: the first holds that of step 0.
     pauses = [line["saving_seconds"] for line in Run.open(folder / "pause").timings.read()][1:]
     print(f"pauses: {', '.join(f'{1000 * pause:.0f}' for pause in pauses)} ms", file=sys.stderr)
-    return Measured(
-        "training paused for a checkpoint, 10 M parameters", 1000 * max(pauses), "ms", 150, "lower"
+    return Claim(
+        name="longest pause for a checkpoint, 10 M parameters",
+        value=1000 * max(pauses),
+        unit="ms",
+        goal=150,
+        better="lower",
     )
 
 
-def measure() -> list[Measured]:
+def run(*, json: bool = False) -> int:
+    """Measure what takes a minute, add what was recorded, print; the exit code."""
+    findings, threads = Findings(), torch.get_num_threads()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        kills = [measure_kills(kind, folder) for kind in ("toy", "replay", "vision")]
-        return [*kills, measure_two_processes(folder), measure_own_cost(folder), measure_pause(folder)]
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            findings.claims += [measure_own_cost(Path(place)), measure_pause(Path(place))]
+    finally:
+        torch.set_num_threads(threads)
+    findings.claims += recorded_claims("runs")
+    return show(findings.report("runs"), json_line=json)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(dest="verb")
-    train = verbs.add_parser("train")
-    train.add_argument("kind")
-    train.add_argument("run", type=Path)
-    train.add_argument("--resume", action="store_true")
-    train.add_argument("--steps", type=int)
-    arguments = parser.parse_args()
-    if arguments.verb == "train":
-        trainer(arguments.kind, arguments.run, resume=arguments.resume, steps=arguments.steps).fit()
-        return
-    for name, value, unit, goal, better in measure():
-        print(f"{name}: {value:.3g} {unit} (goal {goal:g}, {better} is better)")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        claims = [measure_kills(kind, folder) for kind in ("toy", "replay", "vision")]
+        claims.append(measure_two_processes(folder))
+    print(record("runs", "kills", claims))
 
 
 if __name__ == "__main__":

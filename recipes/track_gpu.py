@@ -45,6 +45,7 @@ from wayscan.track.coordinates import decode
 from wayscan.track.data import prepare, to_tensors
 from wayscan.track.dense import best_box
 from wayscan.track.losses import iou, losses
+from wayscan.track.metrics import auroc
 from wayscan.track.model import TrackModel
 from wayscan.train.average import ExponentialAverage
 from wayscan.train.config import OptimConfig
@@ -234,14 +235,6 @@ class Pupil:
         save_pretrained(folder / self.name, weights, TrackerConfig(model=self.config).as_dict())
 
 
-def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Chance that a positive scores above a negative."""
-    ranks = np.empty(len(scores))
-    ranks[np.argsort(scores)] = np.arange(1, len(scores) + 1)
-    hits, misses = int(positive.sum()), int((~positive).sum())
-    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / max(hits * misses, 1))
-
-
 def enrol(name: str, config: TrackConfig, arguments: argparse.Namespace, seed: int) -> Pupil:
     """A model with its optimiser, from scratch or from earlier weights."""
     torch.manual_seed(seed)
@@ -376,6 +369,21 @@ def pair_spec(arguments: argparse.Namespace) -> PairSpec:
     return PairSpec(sources=sources, template_size=template_size, search_size=search_size)
 
 
+def held_out_batches(
+    arguments: argparse.Namespace, spec: PairSpec, library: Library
+) -> list[dict[str, Tensor]]:
+    """Samples of the tuning seeds, from photographs that nothing learns from if some are given."""
+    if arguments.held_images is not None:
+        kept = Sources(
+            images=arguments.held_images, segments=arguments.held_segments, packaged=False, textures=0
+        )
+        spec, library = replace(spec, sources=kept), library_for(kept)
+    return [
+        to_tensors(training_batch(TUNING_SEEDS[0], 256 * k, 256, spec, library), arguments.device)
+        for k in range(arguments.held_out // 256)
+    ]
+
+
 def train(arguments: argparse.Namespace, began: float) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(0)
@@ -384,10 +392,7 @@ def train(arguments: argparse.Namespace, began: float) -> None:
     say(began, f"library: {library.describe()}")
     # Before anything touches the GPU: processes forked later would inherit its state.
     feed = Feed(arguments.seed, arguments.batch, spec, library, arguments.workers)
-    held_out = [
-        to_tensors(training_batch(TUNING_SEEDS[0], 256 * k, 256, spec, library), arguments.device)
-        for k in range(arguments.held_out // 256)
-    ]
+    held_out = held_out_batches(arguments, spec, library)
     if arguments.device == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
@@ -418,6 +423,8 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="how often each ablation is trained")
     parser.add_argument("--images", type=Path, help="folder of photographs")
     parser.add_argument("--segments", type=Path, help="folder of their label images")
+    parser.add_argument("--held-images", type=Path, help="folder of photographs only to examine on")
+    parser.add_argument("--held-segments", type=Path, help="folder of their label images")
     parser.add_argument(
         "--free", action="store_true", help="use no photographs but those in installed packages"
     )

@@ -91,3 +91,12 @@ def test_the_package_has_names_and_says_which():
         _ = wayscan.selective_scn
     code = "import wayscan.ops.selective_scan.reference; from wayscan.ops import selective_scan; assert callable(selective_scan)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_runs_and_show_refuse_what_is_no_run(capsys, tmp_path):
+    code, out, _ = run("runs", str(tmp_path), capsys=capsys)
+    assert (code, out) == (0, f"no runs below {tmp_path}\n")
+    code, out, error = run("show", str(tmp_path), capsys=capsys)
+    assert (code, out) == (2, "")
+    assert "is not a run folder" in error
+    assert list(tmp_path.iterdir()) == []

@@ -73,9 +73,12 @@ INLINE Vector sigmoid(Vector x) {
     return reciprocal(splat(1.0f) + expv(_mm512_min_ps(-x, splat(80.0f))));
 }
 
-/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|), where log1p(t) = 2 artanh(t / (2 + t)) is an odd series. */
-INLINE Vector softplus(Vector x) {
+/* log(1 + e^x) = max(x, 0) + log1p(t) with t = e^-|x| and log1p(t) = 2 artanh(t / (2 + t)), an odd series.
+ * Its slope σ(x) comes almost free: 1 / (1 + t) or t / (1 + t). */
+INLINE Vector softplus(Vector x, Vector *slope) {
     Vector t = expv(-_mm512_abs_ps(x));
+    Vector share = reciprocal(splat(1.0f) + t);
+    *slope = _mm512_mask_mul_ps(share, _mm512_movepi32_mask((__m512i)x), share, t);
     Vector s = t * reciprocal(splat(2.0f) + t);
     Vector square = s * s;
     Vector series = multiply_add(splat(0.28178325295448303f), square, splat(0.27960604429244995f));
@@ -87,12 +90,10 @@ INLINE Vector softplus(Vector x) {
 
 /* ---- tiles --------------------------------------------------------------------------------------------- */
 
-INLINE Vector low_pairs(Vector x, Vector y) {
-    return (Vector)_mm512_unpacklo_pd((__m512d)x, (__m512d)y);
-}
-INLINE Vector high_pairs(Vector x, Vector y) {
-    return (Vector)_mm512_unpackhi_pd((__m512d)x, (__m512d)y);
-}
+INLINE Vector low(Vector x, Vector y) { return _mm512_unpacklo_ps(x, y); }
+INLINE Vector high(Vector x, Vector y) { return _mm512_unpackhi_ps(x, y); }
+INLINE Vector low_pairs(Vector x, Vector y) { return (Vector)_mm512_unpacklo_pd((__m512d)x, (__m512d)y); }
+INLINE Vector high_pairs(Vector x, Vector y) { return (Vector)_mm512_unpackhi_pd((__m512d)x, (__m512d)y); }
 INLINE Vector even_blocks(Vector x, Vector y) { return _mm512_shuffle_f32x4(x, y, 0x88); }
 INLINE Vector odd_blocks(Vector x, Vector y) { return _mm512_shuffle_f32x4(x, y, 0xdd); }
 
@@ -101,8 +102,8 @@ INLINE void transpose(Vector *rows) {
     Vector columns[4][4]; /* [j][i]: in each block, column j of that block's rows 4 i … 4 i + 3 */
     UNROLL for (int i = 0; i < 4; i++) {
         Vector *four = rows + 4 * i;
-        Vector low01 = _mm512_unpacklo_ps(four[0], four[1]), low23 = _mm512_unpacklo_ps(four[2], four[3]);
-        Vector high01 = _mm512_unpackhi_ps(four[0], four[1]), high23 = _mm512_unpackhi_ps(four[2], four[3]);
+        Vector low01 = low(four[0], four[1]), low23 = low(four[2], four[3]);
+        Vector high01 = high(four[0], four[1]), high23 = high(four[2], four[3]);
         columns[0][i] = low_pairs(low01, low23);
         columns[1][i] = high_pairs(low01, low23);
         columns[2][i] = low_pairs(high01, high23);
@@ -124,8 +125,8 @@ INLINE Vector sum_lanes(const Vector *rows) {
     Vector quarter[4]; /* in each block: that block's share of four sums */
     UNROLL for (int i = 0; i < 4; i++) {
         const Vector *four = rows + 4 * i;
-        Vector sum01 = _mm512_unpacklo_ps(four[0], four[1]) + _mm512_unpackhi_ps(four[0], four[1]);
-        Vector sum23 = _mm512_unpacklo_ps(four[2], four[3]) + _mm512_unpackhi_ps(four[2], four[3]);
+        Vector sum01 = low(four[0], four[1]) + high(four[0], four[1]);
+        Vector sum23 = low(four[2], four[3]) + high(four[2], four[3]);
         quarter[i] = low_pairs(sum01, sum23) + high_pairs(sum01, sum23);
     }
     Vector half01 = even_blocks(quarter[0], quarter[1]) + odd_blocks(quarter[0], quarter[1]);
@@ -133,6 +134,7 @@ INLINE Vector sum_lanes(const Vector *rows) {
     return even_blocks(half01, half23) + odd_blocks(half01, half23);
 }
 
+INLINE int at_most(int most, int64_t count) { return count < most ? (int)count : most; }
 INLINE __mmask16 first(int count) { return (__mmask16)((1u << count) - 1); }
 
 /* tile[t] ← step t of the 16 channels whose sequences lie `length` floats apart; zero from `steps` on. */
@@ -160,9 +162,7 @@ INLINE void prefetch_tile(const float *source, int64_t length) {
 /* ---- one block of one batch element ---------------------------------------------------------------------- */
 
 typedef struct {
-    int64_t at;     /* where its sequences begin in (B, D, L) */
-    int64_t states; /* where its coefficients begin in (B, G, L, N) */
-    int64_t first;  /* its first channel */
+    int64_t first, sequences, coefficients; /* its first channel; where it begins in (B, D, L), in (B, G, L, N) */
     float *checkpoints;
     Vector bias, skip;
 } Block;
@@ -173,9 +173,9 @@ static Block block_of(const Problem *p, int64_t batch, int64_t number) {
     int64_t first = number * LANES, group = first / (p->channels / p->groups);
     int64_t kept = (batch * (p->channels / LANES) + number) * chunks_of(p) * p->states * LANES;
     return (Block){
-        .at = (batch * p->channels + first) * p->length,
-        .states = (batch * p->groups + group) * p->length * p->states,
         .first = first,
+        .sequences = (batch * p->channels + first) * p->length,
+        .coefficients = (batch * p->groups + group) * p->length * p->states,
         .checkpoints = p->checkpoints ? p->checkpoints + kept : NULL,
         .bias = absent_is_zero(p->bias ? p->bias + first : NULL),
         .skip = absent_is_zero(p->D ? p->D + first : NULL),
@@ -193,7 +193,8 @@ static void load_rates(Vector *rates, const Problem *p, int64_t first_channel) {
 
 /* A tile of what a step of the recurrence needs. */
 typedef struct {
-    Vector *u, *delta, *x, *y; /* delta becomes Δ, x is Δ u, y gathers C · h + D u */
+    /* delta becomes Δ, slope is that of softplus (NULL where it is not needed), x is Δ u, y gathers C · h + D u */
+    Vector *u, *delta, *slope, *x, *y;
     const float *B, *C;
     int steps;
 } Tile;
@@ -201,7 +202,11 @@ typedef struct {
 INLINE void discretise(const Problem *p, const Block *block, Tile tile) {
     for (int t = 0; t < STEPS; t++) {
         Vector delta = tile.delta[t] + block->bias;
-        if (p->softplus) delta = softplus(delta);
+        if (p->softplus) {
+            Vector slope;
+            delta = softplus(delta, &slope);
+            if (tile.slope) tile.slope[t] = slope;
+        }
         tile.delta[t] = delta;
         tile.x[t] = delta * tile.u[t];
         tile.y[t] = block->skip * tile.u[t];
@@ -210,14 +215,14 @@ INLINE void discretise(const Problem *p, const Block *block, Tile tile) {
 
 /* Handle all states: 16 at a time, then what is left by halves. COUNT is a constant wherever it arrives, so
  * that the loops over it unroll and the states they carry live in registers. */
-#define FOR_ALL_STATES(states, n, CALL)                       \
-    do {                                                      \
-        int64_t n = 0;                                        \
-        for (; n + 16 <= (states); n += 16) CALL(16);         \
-        if ((states) & 8) { CALL(8); n += 8; }                \
-        if ((states) & 4) { CALL(4); n += 4; }                \
-        if ((states) & 2) { CALL(2); n += 2; }                \
-        if ((states) & 1) CALL(1);                            \
+#define FOR_ALL_STATES(states, n, CALL)               \
+    do {                                              \
+        int64_t n = 0;                                \
+        for (; n + 16 <= (states); n += 16) CALL(16); \
+        if ((states) & 8) { CALL(8); n += 8; }        \
+        if ((states) & 4) { CALL(4); n += 4; }        \
+        if ((states) & 2) { CALL(2); n += 2; }        \
+        if ((states) & 1) CALL(1);                    \
     } while (0)
 
 /* ---- forward ------------------------------------------------------------------------------------------- */
@@ -239,15 +244,16 @@ INLINE void recur(int count, int64_t states, Tile tile, Vector *state, const Vec
 }
 
 static void forward_block(const Problem *p, Block block) {
-    int64_t length = p->length, states = p->states, padded = (states + 15) / 16 * 16;
-    const float *u = p->u + block.at, *delta = p->delta + block.at, *z = p->z ? p->z + block.at : NULL;
-    Vector state[states], rates[padded];
+    int64_t length = p->length, states = p->states;
+    const float *u = p->u + block.sequences, *delta = p->delta + block.sequences;
+    const float *z = p->z ? p->z + block.sequences : NULL;
+    Vector state[states], rates[states];
     Vector u_tile[STEPS], delta_tile[STEPS], x_tile[STEPS], y_tile[STEPS], z_tile[STEPS];
     load_rates(rates, p, block.first);
     for (int64_t n = 0; n < states; n++) state[n] = zero();
 
     for (int64_t start = 0; start < length; start += STEPS) {
-        int steps = length - start < STEPS ? (int)(length - start) : STEPS;
+        int steps = at_most(STEPS, length - start);
         if (p->checkpoints && start % CHUNK == 0)
             memcpy(block.checkpoints + start / CHUNK * states * LANES, state, states * sizeof(Vector));
         load_tile(u_tile, u + start, length, steps);
@@ -257,8 +263,8 @@ static void forward_block(const Problem *p, Block block) {
             prefetch_tile(delta + start + STEPS, length);
             if (z) prefetch_tile(z + start + STEPS, length);
         }
-        int64_t at = block.states + start * states;
-        Tile tile = {u_tile, delta_tile, x_tile, y_tile, p->B + at, p->C + at, steps};
+        int64_t at = block.coefficients + start * states;
+        Tile tile = {u_tile, delta_tile, NULL, x_tile, y_tile, p->B + at, p->C + at, steps};
         discretise(p, &block, tile);
 #define RECUR(COUNT) recur(COUNT, states, tile, state, rates, n)
         FOR_ALL_STATES(states, n, RECUR);
@@ -266,7 +272,7 @@ static void forward_block(const Problem *p, Block block) {
             load_tile(z_tile, z + start, length, steps);
             for (int t = 0; t < STEPS; t++) y_tile[t] *= z_tile[t] * sigmoid(z_tile[t]);
         }
-        store_tile(p->out + block.at + start, length, steps, y_tile);
+        store_tile(p->out + block.sequences + start, length, steps, y_tile);
     }
 }
 
@@ -279,13 +285,19 @@ void scan512_forward(const Problem *p) {
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
-/* A thread's scratch memory: what a chunk's recomputation leaves for the walk back. Rows are one longer than a
- * chunk so that equal steps of two arrays do not lie a multiple of 4096 bytes apart. */
+/* A thread's scratch memory: what a chunk's recomputation leaves for the walk back. Arrays are one step longer
+ * than a chunk so that equal steps of two of them do not lie a multiple of 4096 bytes apart. */
 typedef struct {
     Vector u[CHUNK + 1], delta[CHUNK + 1], x[CHUNK + 1], y[CHUNK + 1], slope[CHUNK + 1];
     Vector *history; /* (CHUNK + 1, N): h before the chunk, then after each of its steps */
     Vector *decays;  /* (CHUNK, N): exp(Δ A) */
 } Scratch;
+
+/* A tile's place: its first step in the sequence and in the chunk, and how many steps it has. */
+typedef struct {
+    int64_t start;
+    int done, steps;
+} Place;
 
 /* What a block's walk back carries from chunk to chunk, and where sums over its channels go. */
 typedef struct {
@@ -318,15 +330,15 @@ typedef struct {
 } Gradients;
 
 /* The adjoint of one state and step. Returns g x, the share of B's gradient. */
-INLINE Vector step_back(Vector *carry, Vector *grad_A, Vector *grad_x, Vector *grad_rate, Vector grad_y, Vector x,
-                        Vector delta, Vector rate, Vector decay, Vector before, float B, float C) {
-    Vector grad = multiply_add(grad_y, splat(C), *carry);
+INLINE Vector step_back(Vector *carry, Vector *grad_A, Vector *grad_x, Vector *grad_rate, Vector grad_y,
+                        Vector x, Vector delta, Vector rate, Vector decay, Vector before, float B, float C) {
+    Vector grad = multiply_add(grad_y, splat(C), *carry), for_B = grad * x;
     *grad_x = multiply_add(grad, splat(B), *grad_x);
     *carry = grad * decay;
     Vector through_decay = *carry * before;
     *grad_rate = multiply_add(through_decay, rate, *grad_rate);
     *grad_A = multiply_add(through_decay, delta, *grad_A);
-    return grad * x;
+    return for_B;
 }
 
 INLINE void add(float *target, Vector value) {
@@ -373,8 +385,8 @@ INLINE void walk_back_alone(int64_t states, Tile tile, Gradients *grads, const V
     for (int t = tile.steps - 1; t >= 0; t--) {
         int64_t at = t * states + n;
         for_C[t] = grads->y[t] * history[at + states];
-        for_B[t] = step_back(&carry, &grad_A, &grads->x[t], &grads->rate[t], grads->y[t], tile.x[t], tile.delta[t],
-                             rate, decays[at], history[at], tile.B[at], tile.C[at]);
+        for_B[t] = step_back(&carry, &grad_A, &grads->x[t], &grads->rate[t], grads->y[t], tile.x[t],
+                             tile.delta[t], rate, decays[at], history[at], tile.B[at], tile.C[at]);
     }
     sums->carry[n] = carry;
     sums->grad_A[n] = grad_A;
@@ -387,25 +399,33 @@ INLINE void walk_back_alone(int64_t states, Tile tile, Gradients *grads, const V
     }
 }
 
-/* The slope of softplus is σ of its argument, taken before `discretise` overwrites that. */
-INLINE void recompute_tile(const Problem *p, const Block *block, Scratch *s, const Vector *rates, int64_t start, int done,
-                           int steps) {
-    int64_t length = p->length, states = p->states, at = block->at + start;
-    load_tile(s->u + done, p->u + at, length, steps);
-    load_tile(s->delta + done, p->delta + at, length, steps);
-    if (start + STEPS < length) {
+INLINE Tile tile_of(const Problem *p, const Block *block, Scratch *s, Place place) {
+    int64_t at = block->coefficients + place.start * p->states;
+    return (Tile){
+        .u = s->u + place.done,
+        .delta = s->delta + place.done,
+        .slope = s->slope + place.done,
+        .x = s->x + place.done,
+        .y = s->y + place.done,
+        .B = p->B + at,
+        .C = p->C + at,
+        .steps = place.steps,
+    };
+}
+
+INLINE void recompute_tile(const Problem *p, const Block *block, Scratch *s, const Vector *rates, Place place) {
+    int64_t length = p->length, states = p->states, at = block->sequences + place.start;
+    Tile tile = tile_of(p, block, s, place);
+    load_tile(tile.u, p->u + at, length, place.steps);
+    load_tile(tile.delta, p->delta + at, length, place.steps);
+    if (place.done + STEPS < CHUNK && place.start + STEPS < length) {
         prefetch_tile(p->u + at + STEPS, length);
         prefetch_tile(p->delta + at + STEPS, length);
     }
     prefetch_tile(p->grad_out + at, length);
     if (p->z) prefetch_tile(p->z + at, length);
-    if (p->softplus)
-        for (int t = done; t < done + STEPS; t++) s->slope[t] = sigmoid(s->delta[t] + block->bias);
-    int64_t coefficients = block->states + start * states;
-    Tile tile = {s->u + done, s->delta + done, s->x + done, s->y + done,
-                 p->B + coefficients, p->C + coefficients, steps};
     discretise(p, block, tile);
-    Vector *history = s->history + done * states, *decays = s->decays + done * states;
+    Vector *history = s->history + place.done * states, *decays = s->decays + place.done * states;
 #define RECOMPUTE(COUNT) recompute(COUNT, states, tile, history, decays, rates, n)
     FOR_ALL_STATES(states, n, RECOMPUTE);
 }
@@ -423,21 +443,22 @@ INLINE void ungate(const Problem *p, int64_t at, int steps, Vector *grad_y, cons
     store_tile(p->grad_z + at, p->length, steps, z);
 }
 
-INLINE void walk_back_tile(const Problem *p, const Block *block, Scratch *s, Sums *sums, int64_t start, int done,
-                           int steps) {
-    int64_t length = p->length, states = p->states, at = block->at + start;
-    int64_t coefficients = block->states + start * states;
-    Tile tile = {s->u + done, s->delta + done, s->x + done, s->y + done,
-                 p->B + coefficients, p->C + coefficients, steps};
+INLINE void walk_back_tile(const Problem *p, const Block *block, Scratch *s, Sums *sums, Place place) {
+    int64_t length = p->length, states = p->states, at = block->sequences + place.start;
+    Tile tile = tile_of(p, block, s, place);
     Gradients grads;
-    load_tile(grads.y, p->grad_out + at, length, steps);
-    if (p->z) ungate(p, at, steps, grads.y, tile.y);
+    load_tile(grads.y, p->grad_out + at, length, place.steps);
+    if (place.done == 0 && place.start > 0) { /* the chunk that comes next */
+        prefetch_tile(p->u + at - CHUNK, length);
+        prefetch_tile(p->delta + at - CHUNK, length);
+    }
+    if (p->z) ungate(p, at, place.steps, grads.y, tile.y);
     for (int t = 0; t < STEPS; t++) grads.x[t] = grads.rate[t] = zero();
 
-    const Vector *history = s->history + done * states, *decays = s->decays + done * states;
-    float *grad_B = sums->grad_B + start * states, *grad_C = sums->grad_C + start * states;
-#define WALK_BACK(COUNT)                                                                                \
-    (COUNT == 1 ? walk_back_alone(states, tile, &grads, history, decays, sums, grad_B, grad_C, n)       \
+    const Vector *history = s->history + place.done * states, *decays = s->decays + place.done * states;
+    float *grad_B = sums->grad_B + place.start * states, *grad_C = sums->grad_C + place.start * states;
+#define WALK_BACK(COUNT)                                                                          \
+    (COUNT == 1 ? walk_back_alone(states, tile, &grads, history, decays, sums, grad_B, grad_C, n) \
                 : walk_back(COUNT, states, tile, &grads, history, decays, sums, grad_B, grad_C, n))
     FOR_ALL_STATES(states, n, WALK_BACK);
 
@@ -445,30 +466,31 @@ INLINE void walk_back_tile(const Problem *p, const Block *block, Scratch *s, Sum
     for (int t = 0; t < STEPS; t++) {
         grad_u[t] = multiply_add(grads.x[t], tile.delta[t], grads.y[t] * block->skip);
         grad_delta[t] = multiply_add(grads.x[t], tile.u[t], grads.rate[t] * splat(LN2));
-        if (p->softplus) grad_delta[t] *= s->slope[done + t];
+        if (p->softplus) grad_delta[t] *= tile.slope[t];
         /* Steps that do not exist add zero: their gradients of y and x are. */
         sums->grad_D = multiply_add(grads.y[t], tile.u[t], sums->grad_D);
         sums->grad_bias += grad_delta[t];
     }
-    store_tile(p->grad_u + at, length, steps, grad_u);
-    store_tile(p->grad_delta + at, length, steps, grad_delta);
+    store_tile(p->grad_u + at, length, place.steps, grad_u);
+    store_tile(p->grad_delta + at, length, place.steps, grad_delta);
 }
 
-static void backward_block(const Problem *p, Block block, int64_t batch, float *grad_B, float *grad_C, Scratch *s) {
-    int64_t length = p->length, states = p->states, padded = (states + 15) / 16 * 16;
-    Vector rates[padded], carry[states], grad_A[states];
+static void backward_block(const Problem *p, Block block, int64_t batch, float *grad_B, float *grad_C,
+                           Scratch *s) {
+    int64_t length = p->length, states = p->states;
+    Vector rates[states], carry[states], grad_A[states];
     Sums sums = {rates, carry, grad_A, zero(), zero(), grad_B, grad_C};
     load_rates(rates, p, block.first);
     for (int64_t n = 0; n < states; n++) carry[n] = grad_A[n] = zero();
 
     for (int64_t chunk = chunks_of(p) - 1; chunk >= 0; chunk--) {
         int64_t start = chunk * CHUNK;
-        int count = length - start < CHUNK ? (int)(length - start) : CHUNK;
+        int count = at_most(CHUNK, length - start);
         memcpy(s->history, block.checkpoints + chunk * states * LANES, states * sizeof(Vector));
         for (int done = 0; done < count; done += STEPS)
-            recompute_tile(p, &block, s, rates, start + done, done, count - done < STEPS ? count - done : STEPS);
+            recompute_tile(p, &block, s, rates, (Place){start + done, done, at_most(STEPS, count - done)});
         for (int done = (count - 1) / STEPS * STEPS; done >= 0; done -= STEPS)
-            walk_back_tile(p, &block, s, &sums, start + done, done, count - done < STEPS ? count - done : STEPS);
+            walk_back_tile(p, &block, s, &sums, (Place){start + done, done, at_most(STEPS, count - done)});
     }
 
     int64_t channel = batch * p->channels + block.first;
@@ -480,7 +502,8 @@ static void backward_block(const Problem *p, Block block, int64_t batch, float *
 
 /* One share of one group's blocks, one batch element. */
 static void backward_task(const Problem *p, int64_t task, Scratch *s) {
-    int64_t share = task % p->shares, batch = task / p->shares / p->groups, group = task / p->shares % p->groups;
+    int64_t share = task % p->shares, group = task / p->shares % p->groups;
+    int64_t batch = task / p->shares / p->groups;
     int64_t blocks = p->channels / LANES / p->groups, size = p->length * p->states;
     int64_t at = ((share * p->batches + batch) * p->groups + group) * size;
     memset(p->grad_B + at, 0, size * sizeof(float));

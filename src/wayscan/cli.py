@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -66,6 +67,37 @@ def models(*, json: bool = False) -> int:
     return DONE
 
 
+def runs(root: Path = Path("."), /, *, json: bool = False) -> int:
+    """List the training runs below a folder: state, step, best metric.
+
+    Args:
+        root: where to look, four levels deep.
+        json: print one JSON object as the last line of standard output.
+    """
+    from wayscan.data.runs.listing import list_runs, table
+
+    rows = list_runs(root)
+    if json:
+        print_json({"runs": [{**row._asdict(), "path": str(row.path)} for row in rows]})
+    else:
+        print(table(rows) if rows else f"no runs below {root}")
+    return DONE
+
+
+def show(run: Path, /, *, out: Path | None = None, language: Literal["en", "zh"] = "en") -> int:
+    """Draw the curves of a training run.
+
+    Args:
+        run: the run folder.
+        out: where the picture goes; figures/curves.png in the run folder if not given.
+        language: of the labels.
+    """
+    from wayscan.train.show import draw_curves
+
+    print(draw_curves(run, out or run / "figures" / "curves.png", language))
+    return DONE
+
+
 def warmup() -> int:
     """Compile the CPU kernels now, so that the first scan does not wait for it."""
     from wayscan.ops import warmup as compile_kernels
@@ -82,7 +114,7 @@ def print_json(value: object) -> None:
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
-    command.__name__: command for command in (demo, bench, convert, models, warmup)
+    command.__name__: command for command in (demo, bench, runs, show, convert, models, warmup)
 }
 
 

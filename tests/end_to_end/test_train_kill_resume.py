@@ -1,4 +1,4 @@
-"""Train, kill, resume, compare; and two processes against one. The runs are those of benchmarks/runs.py."""
+"""Train, kill, resume, compare; and two processes against one, with the runs of benchmarks/killed_runs.py."""
 
 import importlib.util
 import signal
@@ -15,9 +15,9 @@ from wayscan.data.runs.folder import Run
 from wayscan.data.runs.journal import Journal
 
 
-def load_bench() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "runs.py"
-    spec = importlib.util.spec_from_file_location("bench_of_runs", path)
+def load_runs() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "killed_runs.py"
+    spec = importlib.util.spec_from_file_location("killed_runs", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -26,7 +26,7 @@ def load_bench() -> ModuleType:
     return module
 
 
-bench = load_bench()
+killed_runs = load_runs()
 
 
 def wait_for_step(child: subprocess.Popen[bytes], run: Path, step: int) -> None:
@@ -39,15 +39,15 @@ def wait_for_step(child: subprocess.Popen[bytes], run: Path, step: int) -> None:
     ("kind", "steps", "kill_after"), [("toy", 400, 130), ("replay", 400, 130), ("vision", 45, 25)]
 )
 def test_kill_9_leaves_no_trace(tmp_path: Path, kind: str, steps: int, kill_after: int):
-    bench.trainer(kind, tmp_path / "unbroken", steps=steps).fit()
-    child = bench.start(kind, tmp_path / "killed", resume=False, steps=steps)
+    killed_runs.trainer(kind, tmp_path / "unbroken", steps=steps).fit()
+    child = killed_runs.start(kind, tmp_path / "killed", resume=False, steps=steps)
     wait_for_step(child, tmp_path / "killed", kill_after)
     child.kill()
     _, errors = child.communicate()
     assert child.returncode == -signal.SIGKILL, errors.decode()
     assert Run.open(tmp_path / "killed").state().state == "killed"
-    bench.trainer(kind, tmp_path / "killed", steps=steps, resume=True).fit()
-    assert bench.differing(tmp_path / "unbroken", tmp_path / "killed") == []
+    killed_runs.trainer(kind, tmp_path / "killed", steps=steps, resume=True).fit()
+    assert killed_runs.differing(tmp_path / "unbroken", tmp_path / "killed") == []
     resumed = [line["step"] for line in Run.open(tmp_path / "killed").timings.read() if "resumed" in line]
     assert resumed
     assert resumed[0] > 0
@@ -55,7 +55,7 @@ def test_kill_9_leaves_no_trace(tmp_path: Path, kind: str, steps: int, kill_afte
 
 def test_ctrl_c_in_a_shell_exits_130(tmp_path: Path):
     """The whole process group gets it, data workers too."""
-    child = bench.start("vision", tmp_path / "run", resume=False, steps=5000)
+    child = killed_runs.start("vision", tmp_path / "run", resume=False, steps=5000)
     wait_for_step(child, tmp_path / "run", 3)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate()
@@ -68,9 +68,9 @@ def test_ctrl_c_in_a_shell_exits_130(tmp_path: Path):
 
 def test_two_processes_are_one(tmp_path: Path):
     """Equal losses, though the processes count different numbers of items; and they resume, too."""
-    bench.trainer("two", tmp_path / "one").fit()
-    bench.run_two_processes(tmp_path / "two")
-    one, two = bench.losses(tmp_path / "one"), bench.losses(tmp_path / "two")
+    killed_runs.trainer("two", tmp_path / "one").fit()
+    killed_runs.run_two_processes(tmp_path / "two")
+    one, two = killed_runs.losses(tmp_path / "one"), killed_runs.losses(tmp_path / "two")
     assert Run.open(tmp_path / "two").about["processes"] == 2
     assert len(one) == len(two) == 50
     assert np.abs(one - two).max() <= 1e-5
@@ -81,5 +81,5 @@ def test_two_processes_are_one(tmp_path: Path):
     lines = run.metrics.path.read_bytes()
     run.checkpoints().path(50).unlink()  # as if killed after step 40
     (run.path / "state.json").unlink()
-    bench.run_two_processes(run.path, resume=True)
+    killed_runs.run_two_processes(run.path, resume=True)
     assert run.metrics.path.read_bytes() == lines

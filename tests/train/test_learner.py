@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
+from wayscan.train.checkpoint import take_apart
 from wayscan.train.config import OptimConfig, TrainConfig
 from wayscan.train.distributed import Processes
 from wayscan.train.learner import Learner
@@ -176,3 +177,15 @@ def test_an_onlooker_sees_gradients_outcomes_and_nothing_to_learn_from(model, ta
     assert onlooker.norms == [pytest.approx(report.norms["model"], rel=1e-5)]
     assert report.outcomes[0].prediction.shape == (12, 1)
     assert learner(model(), task)(1, [batch(0, 12)]).outcomes == ()
+
+
+@pytest.mark.parametrize("average", [None, 0.9])
+def test_the_size_of_a_checkpoint_is_known_before_the_first_step(model, task, average: float | None):
+    """Memory for the copy is then taken before training, and not while it waits."""
+    step = learner(model(), task, optim=OptimConfig(average_decay=average))
+    whole, weights = step.sizes()
+    step(1, [batch(0, 12)])
+    _, tensors = take_apart(step.state_dict())
+    needed = sum(-(-tensor.nbytes // 64) * 64 for tensor in tensors.values())
+    assert 0.5 * whole < needed <= whole
+    assert sum(tensor.nbytes for tensor in step.weights().values()) <= weights < whole

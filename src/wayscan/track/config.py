@@ -22,6 +22,8 @@ class TrackConfig:
     width: int = 768
     """D."""
     depth: int = 24
+    states: int = 16
+    """N of each channel's scan."""
     encoder: Encoder = "shared"
     """One set of weights for both directions, two sets, one direction only, or attention (half as many
     blocks, each with an MLP, which is about as many parameters)."""
@@ -45,7 +47,7 @@ class TrackConfig:
     stem_width: int = 128
     """Channels of the convolutional stem at stride 8."""
     correlation: bool = False
-    """Give every search cell its similarity to every cell of the two templates."""
+    """Compare every search cell with every cell of the two templates."""
     search_pos_bias: bool = True
     """A learnt bias on the search tokens only, beside the positions that templates and search share."""
 
@@ -115,6 +117,7 @@ PRESETS: Mapping[Preset, TrackConfig] = {
     "tiny": TrackConfig(
         width=192,
         depth=8,
+        states=8,
         template_size=64,
         search_size=128,
         stem="conv",
@@ -126,7 +129,8 @@ PRESETS: Mapping[Preset, TrackConfig] = {
     ),
     "nano": TrackConfig(
         width=128,
-        depth=4,
+        depth=3,
+        states=8,
         template_size=64,
         search_size=128,
         stem="conv",
@@ -181,9 +185,9 @@ class LoopConfig:
     crop.
     """
     window: float = 0.25
-    """Weight of the cosine window on the centre's heat map: 0 trusts the map, 1 stays where the target
-    was.
-    """
+    """Weight of the cosine window that the centre's heat map is multiplied with: 0 trusts the map alone."""
+    size_penalty: float = 0.05
+    """How much a place counts less for a box whose sides differ from the last one's."""
     update_every: int = 10
     """Frames between updates of the dynamic template; 0 never updates."""
     update_score: float = 0.6
@@ -208,6 +212,8 @@ class LoopConfig:
             raise ValueError(
                 f"found_score is {self.found_score}; expected at least lost_score, which is {self.lost_score}"
             )
+        if self.size_penalty < 0 or self.margin < 0:
+            raise ValueError(f"size_penalty, margin are {(self.size_penalty, self.margin)}; expected >= 0")
         if self.widening < 1 or self.widest < 1 or self.patience < 1 or self.update_every < 0:
             raise ValueError(
                 f"widening, widest, patience, update_every are "

@@ -2,6 +2,8 @@
 templates.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -72,27 +74,50 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Correlation(nn.Module):
-    """Add to each search cell what it has in common with each cell of the two templates.
+class Matches(NamedTuple):
+    """What the templates' cells are compared by: keys (B, C, 2M), and what each adds, values (B, 2M, C)."""
 
-    The similarity is the cosine; each similarity comes twice, weighted with the share of the template's cell
-    that the target covers and with the rest, so that target and background can be told apart. Parameters: 4 M
-    C + C for templates of M cells.
+    keys: Tensor
+    values: Tensor
+
+
+class Correlation(nn.Module):
+    """Add to each search cell what the templates' cells that look like it have to say.
+
+    The similarity is the cosine times a learnt sharpness, and its softmax over the 2M cells of both templates
+    weighs their values: a cell's features, whether the target covers it, and its place, which says on which
+    side of the target the search cell may lie. The best similarity itself is added too, because a softmax
+    hides whether anything fits at all. Parameters: C² + M C + 5 C + 1 for templates of M cells.
     """
 
     def __init__(self, channels: int, template_cells: int) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(4 * template_cells, channels, 1)
-        self.sharpness = nn.Parameter(torch.tensor(4.0))
+        self.value = nn.Linear(channels, channels)
+        self.covered = nn.Parameter(torch.zeros(channels))
+        self.dynamic = nn.Parameter(torch.zeros(channels))
+        self.place = nn.Parameter(torch.zeros(template_cells, channels))
+        self.best = nn.Parameter(torch.zeros(channels))
+        self.sharpness = nn.Parameter(torch.tensor(10.0))
+        for parameter in (self.covered, self.dynamic, self.place, self.best):
+            nn.init.trunc_normal_(parameter, std=0.1)
 
-    def forward(self, search: Tensor, templates: Tensor, covered: Tensor) -> Tensor:
-        """search (B, C, h, w), templates (B, 2, C, M), covered (B, 2, M) → (B, C, h, w)."""
-        keys = F.normalize(templates.float(), dim=2)
-        queries = F.normalize(search.flatten(2).float(), dim=1)
-        similar = self.sharpness * torch.einsum("bkcm,bcn->bkmn", keys, queries)
-        share = covered[..., None]
-        both = torch.cat([similar * share, similar * (1 - share)], dim=2).flatten(1, 2)
-        return search + self.mix(both.unflatten(2, search.shape[2:]).to(search.dtype))
+    def remember(self, templates: Tensor, covered: Tensor) -> Matches:
+        """Templates (B, 2, M, C) and the share of each cell that is target, (B, 2, M)."""
+        keys = self.sharpness * F.normalize(templates.float(), dim=-1)
+        values = self.value(templates) + self.place * covered[..., None]
+        values = values + covered[..., None] * self.covered
+        kinds = torch.stack([torch.zeros_like(self.dynamic), self.dynamic])
+        values = values + kinds[:, None]
+        return Matches(keys.flatten(1, 2).transpose(1, 2), values.flatten(1, 2))
+
+    def forward(self, search: Tensor, matches: Matches) -> Tensor:
+        """search (B, C, h, w) → (B, C, h, w)."""
+        cells = search.flatten(2).transpose(1, 2)
+        similar = F.normalize(cells.float(), dim=-1) @ matches.keys
+        found = similar.softmax(-1).to(matches.values.dtype) @ matches.values
+        best = similar.amax(-1, keepdim=True) / self.sharpness
+        added = found + best * self.best
+        return search + added.to(search.dtype).transpose(1, 2).unflatten(2, search.shape[2:])
 
 
 def coverage(boxes: Tensor, grid: int) -> Tensor:

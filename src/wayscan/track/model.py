@@ -14,25 +14,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wayscan.nn import BidirectionalMamba, Mamba, MLPHead, VimBlock, truncated_normal, zero_out_projections
+from wayscan.nn.bidirectional import Mode
 from wayscan.track.attention import AttentionBlock, MaskDecoder
 from wayscan.track.config import TrackConfig
 from wayscan.track.coordinates import decode, to_bins
 from wayscan.track.dense import DenseHead, best_box
-from wayscan.track.embed import ConvStem, Correlation, PatchStem, coverage
+from wayscan.track.embed import ConvStem, Correlation, Matches, PatchStem, coverage
 
 
 class Templates(NamedTuple):
     """The two templates (first, dynamic) as the network keeps them between frames.
 
     Attributes:
-        cells: (B, 2, C, M) features at the stem's stride. covered: (B, 2, M) share of each cell that is
-            target.
-        tokens: (B, 2, N, D).
+        tokens: (B, 2 N, D).
+        matches: what search cells are compared with, with the correlation.
     """
 
-    cells: Tensor
-    covered: Tensor
     tokens: Tensor
+    matches: Matches | None = None
 
 
 class TrackOutput(NamedTuple):
@@ -108,25 +107,23 @@ class TrackModel(nn.Module):
 
     def remember(self, images: Tensor, boxes: Tensor) -> Templates:
         """Embed templates once for many frames: images (B, 2, 3, S, S), boxes (B, 2, 4)."""
-        pairs = images.shape[:2]
+        pairs, grid = images.shape[:2], self.config.template_grid
         cells = self.stem.cells(images.flatten(0, 1))
-        tokens = self.stem.tokens(cells)
-        covered = coverage(boxes, self.config.template_grid)
-        tokens = tokens.unflatten(0, pairs) + self._template_position()[:, None]
-        tokens = tokens + covered[..., None] * self.target_embedding
+        tokens = self.stem.tokens(cells).unflatten(0, pairs) + self._template_position()[:, None]
+        tokens = tokens + coverage(boxes, grid)[..., None] * self.target_embedding
         kinds = torch.cat([torch.zeros_like(self.dynamic_embedding), self.dynamic_embedding])
-        return Templates(
-            cells.flatten(2).unflatten(0, pairs),
-            coverage(boxes, self.config.template_grid * self.stem.cells_per_token),
-            tokens + kinds,
-        )
+        matches = None
+        if self.correlation is not None:
+            features = cells.flatten(2).transpose(1, 2).unflatten(0, pairs)
+            matches = self.correlation.remember(features, coverage(boxes, grid * self.stem.cells_per_token))
+        return Templates((tokens + kinds).flatten(1, 2), matches)
 
     def look(self, templates: Templates, search: Tensor, past: Tensor) -> TrackOutput:
         """Find the target of the templates in search (B, 3, X, X)."""
         cells = self.stem.cells(search)
-        if self.correlation is not None:
-            cells = self.correlation(cells, templates.cells, templates.covered)
-        x = torch.cat([templates.tokens.flatten(1, 2), *self._prompted(cells, past)], dim=1)
+        if self.correlation is not None and templates.matches is not None:
+            cells = self.correlation(cells, templates.matches)
+        x = torch.cat([templates.tokens, *self._prompted(cells, past)], dim=1)
         for block in self.blocks:
             x = block(x)
         return self._heads(self.norm(x.to(self.norm.weight.dtype)), cells)
@@ -203,10 +200,11 @@ def _blocks(config: TrackConfig) -> list[nn.Module]:
 
 def _mixer(config: TrackConfig) -> nn.Module:
     if config.encoder == "forward":
-        return Mamba(config.width)
-    if config.encoder == "separate":
-        return BidirectionalMamba(config.width, "separate")
-    return BidirectionalMamba(config.width, "gated" if config.fusion == "gated" else "shared")
+        return Mamba(config.width, config.states)
+    mode: Mode = "separate" if config.encoder == "separate" else "shared"
+    if config.fusion == "gated":
+        mode = "gated"
+    return BidirectionalMamba(config.width, mode, d_state=config.states)
 
 
 def _drop_rates(config: TrackConfig, depth: int) -> list[float]:

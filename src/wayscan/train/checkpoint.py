@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from wayscan.data.runs.checkpoints import CheckpointFolder
 from wayscan.data.runs.folder import Run
+from wayscan.data.runs.journal import Journal
 from wayscan.data.runs.settings import difference_table, differences
 from wayscan.data.tensor_file import RawTensor, read_header
 from wayscan.train.modules import as_bytes
@@ -27,11 +28,13 @@ _KINDS = {
     torch.float64: "F64",
 }  # fmt: skip
 
+_ALIGNMENT = 64
+
 State = Mapping[str, Any]
 
 
 class Checkpointer:
-    """Writes checkpoints in the background.
+    """Writes checkpoints in the background, each after making the lines of `journal` durable.
 
     Any nested state of dicts, lists, tuples, numbers, text, tensors and arrays will do:
 
@@ -40,23 +43,28 @@ class Checkpointer:
         checkpointer.close()
     """
 
-    def __init__(self, folder: CheckpointFolder) -> None:
-        self.folder = folder
+    def __init__(self, folder: CheckpointFolder, journal: Journal | None = None) -> None:
+        self.folder, self.journal = folder, journal
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: dict[str, Future[None]] = {}
-        self._copies: dict[str, dict[str, Tensor]] = {"step": {}, "best": {}}
+        self._copies = {"step": _Copy(), "best": _Copy()}
+
+    def reserve(self, step: int, best: int) -> None:
+        """Take the memory for copies of so many bytes now, and not when training waits for it."""
+        self._copies["step"].reserve(step)
+        self._copies["best"].reserve(best)
 
     def save(self, step: int, state: State) -> None:
         """Copy `state` now, write it soon. Waits for the write before, and raises what went wrong with it."""
         self._wait("step")
         skeleton, tensors = take_apart(state)
-        raw = _raw(_copy(tensors, self._copies["step"]))
-        self._writing["step"] = self._writer.submit(self.folder.write, step, raw, _metadata(step, skeleton))
+        raw = _raw(self._copies["step"].of(tensors))
+        self._writing["step"] = self._writer.submit(self._write, step, raw, _metadata(step, skeleton))
 
     def save_best(self, step: int, weights: Mapping[str, Tensor], about: State) -> None:
         """Keep these weights as the best so far; `about` says why (metric, value)."""
         self._wait("best")
-        raw = _raw(_copy(weights, self._copies["best"]))
+        raw = _raw(self._copies["best"].of(weights))
         self._writing["best"] = self._writer.submit(self.folder.write_best, raw, _metadata(step, about))
 
     def poll(self) -> None:
@@ -80,9 +88,41 @@ class Checkpointer:
         finally:
             self.shut()
 
+    def _write(self, step: int, raw: Mapping[str, RawTensor], metadata: Mapping[str, str]) -> None:
+        if self.journal is not None:
+            self.journal.sync()  # first the lines that this checkpoint relies on
+        self.folder.write(step, raw, metadata)
+
     def _wait(self, kind: str) -> None:
         if writing := self._writing.pop(kind, None):
             writing.result()
+
+
+class _Copy:
+    """Room on the CPU for a copy of tensors, kept for the next: fresh memory costs more than the copying.
+
+    One array for all: NumPy asks for huge pages, which come much faster.
+    """
+
+    def __init__(self) -> None:
+        self._room = np.empty(0, np.uint8)
+
+    def reserve(self, size: int) -> None:
+        if size > len(self._room):
+            self._room = np.empty(size, np.uint8)
+            self._room[::4096] = 0  # the system gives memory when it is first written to
+
+    def of(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        ends = np.cumsum(
+            [-(-value.nbytes // _ALIGNMENT) * _ALIGNMENT for value in tensors.values()], dtype=int
+        )
+        self.reserve(int(ends[-1]) if len(ends) else 0)
+        room, copies, start = torch.from_numpy(self._room), {}, 0
+        for (name, value), end in zip(tensors.items(), ends.tolist(), strict=True):
+            copies[name] = room[start : start + value.nbytes].view(value.dtype).view(value.shape)
+            copies[name].copy_(value)
+            start = end
+        return copies
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -190,18 +230,6 @@ def put_together(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
     if kind == "__tuple__":
         return tuple(put_together(item, tensors) for item in content)
     return tensors[content] if kind == "__tensor__" else tensors[content].numpy()
-
-
-def _copy(tensors: Mapping[str, Tensor], buffers: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copy into CPU buffers that are used again: fresh memory costs more than the copying."""
-    for name in buffers.keys() - tensors.keys():
-        del buffers[name]
-    for name, value in tensors.items():
-        buffer = buffers.get(name)
-        if buffer is None or buffer.shape != value.shape or buffer.dtype != value.dtype:
-            buffer = buffers[name] = torch.empty(value.shape, dtype=value.dtype)
-        buffer.copy_(value)
-    return buffers
 
 
 def _raw(tensors: Mapping[str, Tensor]) -> dict[str, RawTensor]:

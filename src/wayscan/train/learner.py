@@ -109,6 +109,16 @@ class Learner:
         """The weights as they are now, without the frozen ones."""
         return {name: value for name, value in self.model.state_dict().items() if not self.frozen.holds(name)}
 
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of a checkpoint with the moments that the optimiser will make, and of the weights alone."""
+        weights = list(self.weights().values())
+        learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        averaged = 0 if self.average is None else 1
+        rounding = 64 * (len(weights) + 4 * len(learning))  # each tensor begins at a multiple of 64
+        size = sum(value.nbytes for value in weights)
+        moments = (2 + averaged) * sum(parameter.nbytes for parameter in learning)
+        return size + moments + rounding, size + rounding
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "model": self.weights(),

@@ -189,7 +189,6 @@ class Trainer:
             own = {name: item.state_dict() for name, item in self.resumables.items()}
             everyones = self.processes.gather(own)
             if self.processes.is_main:
-                self.outputs.sync()
                 self.checkpointer.save(step, self._state(step, everyones))
             self.outputs.write_state("running")
 
@@ -280,8 +279,10 @@ class Trainer:
             run, config, self.best, start=start, steps=self.steps, speaks=processes.is_main
         )
         stack.callback(self.outputs.close)
-        self.checkpointer = Checkpointer(run.checkpoints(keep=config.keep_checkpoints))
+        self.checkpointer = Checkpointer(run.checkpoints(keep=config.keep_checkpoints), run.metrics)
         stack.callback(self.checkpointer.shut)
+        if processes.is_main:
+            self.checkpointer.reserve(*self.learner.sizes())
 
 
 def _hold(stack: ExitStack, run: Run) -> None:

@@ -69,10 +69,6 @@ class Outputs:
         if self._speaks:
             self._run.write_state(RunState(state, self.step, self._steps, self._best.as_dict(), reason))
 
-    def sync(self) -> None:
-        """Let all metrics so far survive a power cut; a checkpoint relies on them."""
-        self._run.metrics.sync()
-
     def say(self, text: str) -> None:
         if self._speaks:
             self._progress.say(text)
