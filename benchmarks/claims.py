@@ -2,8 +2,8 @@
 
 A bench returns a Report. It is shown as a table, and as the one JSON object that machines read:
 
-    {"bench", "machine", "claims": [{"name", "value", "unit", "goal", "better", "met", "against", "recorded"}],
-     "not_measured": [{"name", "why"}]}
+    {"bench", "machine", "not_measured": [{"name", "why"}],
+     "claims": [{"name", "value", "unit", "goal", "better", "met", "against", "recorded"}]}
 
 What takes hours is measured once, by a command that calls `record`, and kept in claims/*.json; a bench adds
 those claims to its report with `recorded_claims`.
@@ -74,7 +74,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class NotMeasured:
-    """A claim that this machine, or this installation, cannot check."""
+    """A claim that was not checked: this machine or installation cannot, or a result was wrong."""
 
     name: str
     why: str
@@ -85,23 +85,21 @@ class Report:
     """What a bench found.
 
     Args:
-        wrong: one sentence for each result that was wrong, and therefore not timed.
+        wrong: results that were wrong, and therefore not timed.
     """
 
     bench: str
     claims: tuple[Claim, ...]
     not_measured: tuple[NotMeasured, ...] = ()
-    wrong: tuple[str, ...] = ()
+    wrong: tuple[NotMeasured, ...] = ()
 
     @property
     def exit_code(self) -> int:
         return 1 if self.wrong else 0
 
     def to_json(self) -> dict[str, Any]:
-        not_measured = [asdict(each) for each in self.not_measured]
-        not_measured += [
-            {"name": sentence.split(":")[0], "why": f"wrong: {sentence}"} for sentence in self.wrong
-        ]
+        not_measured = [{"name": each.name, "why": f"wrong result: {each.why}"} for each in self.wrong]
+        not_measured += [asdict(each) for each in self.not_measured]
         return {
             "bench": self.bench,
             "machine": machine(),
@@ -116,7 +114,7 @@ class Findings:
     def __init__(self) -> None:
         self.claims: list[Claim] = []
         self.not_measured: list[NotMeasured] = []
-        self.wrong: list[str] = []
+        self.wrong: list[NotMeasured] = []
 
     def claim(self, name: str, value: float, **about: Any) -> None:
         """Add a claim; `about` are the other fields of Claim."""
@@ -124,6 +122,10 @@ class Findings:
 
     def skip(self, name: str, why: str) -> None:
         self.not_measured.append(NotMeasured(name=name, why=why))
+
+    def fail(self, name: str, why: str) -> None:
+        """A wrong result: it is not timed, and the bench's exit code is 1."""
+        self.wrong.append(NotMeasured(name=name, why=why))
 
     def report(self, bench: str) -> Report:
         """Promises first, then numbers that promise nothing."""
@@ -137,15 +139,15 @@ class Findings:
 
 
 def show(report: Report, *, json_line: bool) -> int:
-    """Print a report: a table, or one line of JSON with the table on standard error. Returns the exit code."""
+    """Print a table, or one line of JSON and the table on standard error; return the exit code."""
     console = Console(stderr=json_line)
     if not console.is_terminal:
         console.width = WIDE
     console.print(_table(report))
     for each in report.not_measured:
         console.print(f"not measured: {each.name}: {each.why}", highlight=False, markup=False)
-    for sentence in report.wrong:
-        console.print(f"WRONG: {sentence}", style="bold red", highlight=False, markup=False)
+    for each in report.wrong:
+        console.print(f"WRONG: {each.name}: {each.why}", style="bold red", highlight=False, markup=False)
     promised = [claim for claim in report.claims if claim.goal is not None]
     console.print(f"{sum(claim.met for claim in promised)} of {len(promised)} promises kept", highlight=False)
     if json_line:

@@ -120,7 +120,7 @@ def _measure_narrow(findings: Findings) -> None:
             errors = errors_of(server.results(), exact_results(SIZES["S1"]))
             wrong = wrong_by(errors)
             if wrong:
-                findings.wrong.append(f"{title}: {wrong}")
+                findings.fail(title, wrong)
                 return
         claim_accuracy(findings, title, errors)
         for request, direction in (("forward", "forward"), ("both", "forward+backward")):
@@ -182,7 +182,7 @@ def _measure_gpu(findings: Findings) -> None:
     results = prepared.results(out.cpu(), tuple(grad.cpu() for grad in grads))
     wrong = wrong_by(errors_of(results, exact_results(size)))
     if wrong:
-        findings.wrong.append(f"S1 on {engine.label}: {wrong}")
+        findings.fail(f"S1 on {engine.label}", wrong)
         return
     for direction, call in (("forward", prepared.forward), ("forward+backward", prepared.both)):
         with garbage_collection_paused():

@@ -108,12 +108,23 @@ def exact_results(size: Size) -> Results:
 
 def _exact_piece(u, delta, A, B, C, D, z, delta_bias, state):
     return selective_scan(
-        u, delta, A, B, C, D, z, delta_bias, True, True, initial_state=state, backend="reference"
+        u,
+        delta,
+        A,
+        B,
+        C,
+        D,
+        z,
+        delta_bias,
+        True,
+        return_last_state=True,
+        initial_state=state,
+        backend="reference",
     )
 
 
 class Errors(NamedTuple):
-    """Largest error as a share of the largest value: of out, and of the gradient that is worst (0 without any)."""
+    """Largest error as a share of the largest value: of out, of the worst gradient (0 without gradients)."""
 
     out: float
     grad: float

@@ -85,7 +85,8 @@ class Server:
 
     def ask(self, request: str) -> str:
         questions, answers = self._process.stdin, self._process.stdout
-        assert questions is not None and answers is not None  # both are pipes
+        assert questions is not None, "it is a pipe"
+        assert answers is not None, "it is a pipe"
         questions.write(f"{request}\n")
         questions.flush()
         answer = answers.readline()

@@ -1,5 +1,7 @@
 """One step of the scan (S5), as streaming takes it: through our public function, and through the operator."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,10 @@ STEPS = 200  # in one sample: a single step is too short for the clock
 
 
 def measure_step(findings: Findings) -> None:
-    steps = {"selective_step": _public, "the operator selective_step_cpu": _operator}
+    steps: dict[str, Callable[..., Tensor]] = {
+        "selective_step": _public,
+        "the operator selective_step_cpu": _operator,
+    }
     peer, why_not = engines()["transformers"].label, engines()["transformers"].why_not
     if why_not:
         findings.skip("S5, against transformers", why_not)
@@ -54,7 +59,7 @@ def _transformers(state, u, delta, A, B, C, D, z, delta_bias) -> Tensor:
     return update(state, u, delta, A, B, C, D, z=z, dt_bias=delta_bias, dt_softplus=True)
 
 
-def _is_right(findings: Findings, name: str, step) -> bool:
+def _is_right(findings: Findings, name: str, step: Callable[..., Tensor]) -> bool:
     """Out and the new state against the definition."""
     exact, mine = _inputs(torch.float64), _inputs()
     pairs = (
@@ -63,14 +68,13 @@ def _is_right(findings: Findings, name: str, step) -> bool:
     )
     error = max(float((x - y).abs().max() / y.abs().max()) for x, y in pairs)
     if not error <= WRONG:
-        findings.wrong.append(
-            f"S5, {name}: off by {error:.1e} of the largest value, expected at most {WRONG:.0e}"
-        )
+        why = f"off by {error:.1e} of the largest value, expected at most {WRONG:.0e}"
+        findings.fail(f"S5, {name}", why)
         return False
     return True
 
 
-def _many(step) -> Call:
+def _many(step: Callable[..., Tensor]) -> Call:
     inputs = _inputs()
 
     def run() -> None:

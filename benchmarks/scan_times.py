@@ -83,7 +83,7 @@ def _check(findings: Findings, size: Size, name: str, prepared: Prepared, second
         claim_accuracy(findings, size.name, errors)
     wrong = wrong_by(errors)
     if wrong:
-        findings.wrong.append(f"{size.name}, {engine.label}: {wrong}")
+        findings.fail(f"{size.name}, {engine.label}", wrong)
     return not wrong
 
 

@@ -2,8 +2,8 @@
 
 Time is CPU time of the calling thread (time.thread_time), so work must stay in one thread: set
 torch.set_num_threads(1). What is compared takes turns (A B A B …), so that a slow minute slows both, and the
-median counts. A short call runs once untimed before each timed run: otherwise it would pay for the caches that
-its neighbour filled. Python's garbage collector pauses meanwhile, as in `timeit`.
+median counts. A short call runs once untimed before each timed run: otherwise it would pay for the caches
+that its neighbour filled. Python's garbage collector pauses meanwhile, as in `timeit`.
 """
 
 import gc
@@ -39,8 +39,8 @@ def seconds_of(call: Call, clock: Callable[[], float] = time.thread_time) -> flo
 def affordable_repeats(seconds: float, budget: float) -> int:
     """How often a call of so many seconds fits in the budget, within 0 and MOST_REPEATS.
 
-    >>> affordable_repeats(0.001, budget=4), affordable_repeats(1.5, budget=4), affordable_repeats(9, budget=4)
-    (60, 2, 0)
+    >>> [affordable_repeats(seconds, budget=4) for seconds in (0.001, 1.5, 9)]
+    [60, 2, 0]
     """
     return min(MOST_REPEATS, int(budget / max(seconds, 1e-9)))
 
@@ -48,7 +48,7 @@ def affordable_repeats(seconds: float, budget: float) -> int:
 def take_turns(
     calls: Mapping[str, Call], repeats: Mapping[str, int], clock: Callable[[], float] = time.thread_time
 ) -> dict[str, list[float]]:
-    """Seconds of every run of each call; those with fewer repeats are spread over the rounds of the others."""
+    """Seconds of every run of each call; fewer repeats are spread over the rounds of the others."""
     samples: dict[str, list[float]] = {name: [] for name in calls}
     rounds = max(repeats.values(), default=0)
     with garbage_collection_paused():

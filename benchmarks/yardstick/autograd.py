@@ -5,6 +5,7 @@ Letters of the shapes: B batch, D channels, L length, N state, G groups of chann
 
 import ctypes
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,7 +105,8 @@ class _Scan(torch.autograd.Function):
         )
 
 
-def _call(function: str, softplus: bool, arrays: dict[str, Tensor | None], shares: int = 0) -> None:
+def _call(function: str, softplus: bool, arrays: dict[str, Any], shares: int = 0) -> None:
+    """Describe the problem to the library, and run it. Arrays by their names in C, None where absent."""
     library, why_not = yardstick()
     if library is None:
         raise RuntimeError(f"the yardstick cannot run: {why_not}")

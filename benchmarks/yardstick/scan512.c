@@ -159,10 +159,12 @@ INLINE void prefetch_tile(const float *source, int64_t length) {
         _mm_prefetch((const char *)(source + lane * length), _MM_HINT_T0);
 }
 
-/* ---- one block of one batch element ---------------------------------------------------------------------- */
+/* ---- one block of one batch element -------------------------------------------------------------------- */
 
 typedef struct {
-    int64_t first, sequences, coefficients; /* its first channel; where it begins in (B, D, L), in (B, G, L, N) */
+    int64_t first;        /* channel */
+    int64_t sequences;    /* where it begins in (B, D, L) … */
+    int64_t coefficients; /* … and in (B, G, L, N) */
     float *checkpoints;
     Vector bias, skip;
 } Block;
@@ -193,7 +195,7 @@ static void load_rates(Vector *rates, const Problem *p, int64_t first_channel) {
 
 /* A tile of what a step of the recurrence needs. */
 typedef struct {
-    /* delta becomes Δ, slope is that of softplus (NULL where it is not needed), x is Δ u, y gathers C · h + D u */
+    /* delta becomes Δ; slope is that of softplus, or NULL; x = Δ u; y gathers C · h + D u */
     Vector *u, *delta, *slope, *x, *y;
     const float *B, *C;
     int steps;
@@ -285,8 +287,8 @@ void scan512_forward(const Problem *p) {
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
-/* A thread's scratch memory: what a chunk's recomputation leaves for the walk back. Arrays are one step longer
- * than a chunk so that equal steps of two of them do not lie a multiple of 4096 bytes apart. */
+/* A thread's scratch memory: what a chunk's recomputation leaves for the walk back. Arrays are one step
+ * longer than a chunk so that equal steps of two of them do not lie a multiple of 4096 bytes apart. */
 typedef struct {
     Vector u[CHUNK + 1], delta[CHUNK + 1], x[CHUNK + 1], y[CHUNK + 1], slope[CHUNK + 1];
     Vector *history; /* (CHUNK + 1, N): h before the chunk, then after each of its steps */
@@ -413,7 +415,8 @@ INLINE Tile tile_of(const Problem *p, const Block *block, Scratch *s, Place plac
     };
 }
 
-INLINE void recompute_tile(const Problem *p, const Block *block, Scratch *s, const Vector *rates, Place place) {
+INLINE void recompute_tile(const Problem *p, const Block *block, Scratch *s, const Vector *rates,
+                           Place place) {
     int64_t length = p->length, states = p->states, at = block->sequences + place.start;
     Tile tile = tile_of(p, block, s, place);
     load_tile(tile.u, p->u + at, length, place.steps);

@@ -13,6 +13,9 @@ from wayscan.ops.selective_scan import triton
 from wayscan.ops.selective_scan.operator import OPERATORS, STEPS
 from wayscan.ops.selective_scan.reference import selective_scan_reference, selective_step_reference
 
+# Triton's interpreter, up to 3.6, does to NumPy what NumPy has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array:DeprecationWarning")
+
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TOLERANCE = 5e-6
 
@@ -54,7 +57,7 @@ def test_tiles_and_chunks_join_without_a_seam(scan_problem, length):
 
 
 @pytest.mark.parametrize("enough", [1, 1000])
-@pytest.mark.parametrize(("channels", "groups"), [(17, 1), (40, 2)])
+@pytest.mark.parametrize(("channels", "groups"), [(17, 1), (18, 2)])
 def test_blocks_of_any_height_cover_channels_that_they_do_not_divide(
     scan_problem, channels, groups, enough, monkeypatch
 ):
@@ -64,8 +67,9 @@ def test_blocks_of_any_height_cover_channels_that_they_do_not_divide(
 
 @pytest.mark.parametrize("initial_state", [True, False])
 def test_segments_of_time_join_without_a_seam(scan_problem, initial_state, monkeypatch):
-    monkeypatch.setattr(triton, "ENOUGH_PROGRAMS", 16)
-    arguments = scan_problem(1, 4, 4 * 2 * triton.CHUNK - 3, 3, 2, initial_state=initial_state)
+    monkeypatch.setattr(triton, "CHUNK", 4)
+    monkeypatch.setattr(triton, "ENOUGH_PROGRAMS", 4)
+    arguments = scan_problem(1, 4, 4 * 2 * triton.CHUNK - 3, 3, initial_state=initial_state)
     assert triton._cut(arguments["u"], arguments["B"]).segments == 4
     check(arguments)
 
@@ -104,7 +108,7 @@ def test_step_sizes_keep_their_digits_where_softplus_vanishes(scan_problem):
 
 
 def test_equal_inputs_give_equal_bits(scan_problem):
-    arguments = {name: x.to(DEVICE) for name, x in scan_problem(2, 20, 9, 4, initial_state=True).items()}
+    arguments = {name: x.to(DEVICE) for name, x in scan_problem(2, 9, 5, 3, initial_state=True).items()}
     once, again = (
         results(arguments, lambda *inputs: OPERATORS["triton"](*inputs, True, True)) for _ in range(2)
     )
@@ -112,8 +116,8 @@ def test_equal_inputs_give_equal_bits(scan_problem):
 
 
 def test_checkpoints_have_the_shape_that_is_promised_and_are_empty_unless_asked_for(scan_problem):
-    inputs = [None if x is None else x.to(DEVICE) for x in scan_problem(1, 6, 40, 4, 2).values()]
-    assert triton.forward(*inputs, True, True)[2].shape == triton.checkpoint_shape(1, 6, 40, 4, 2)
+    inputs = [None if x is None else x.to(DEVICE) for x in scan_problem(1, 2, 33, 4).values()]
+    assert triton.forward(*inputs, True, True)[2].shape == triton.checkpoint_shape(1, 2, 33, 4, 1)
     assert triton.forward(*inputs, True, False)[2].shape == (0,)
 
 

@@ -1,7 +1,8 @@
 """ARTrackMamba: from a first box to a box in every frame of a video.
 
-Rooms: config (presets, losses' weights, the loop's settings, seeds), coordinates, embed, model, decoder,
-losses, data, run.
+Rooms: config (presets, weights of the losses, the loop's settings, seeds); embed, attention, dense and model,
+which are the network; coordinates, losses and data, by which it learns; frames and run, by which it follows;
+metrics and evaluate.
 
 Letters: B batch, D channels, L length of the sequence, N tokens of one picture, H W image or grid, T past
 boxes, V bins of a coordinate.

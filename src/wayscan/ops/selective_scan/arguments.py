@@ -21,7 +21,7 @@ def canonical(
     """The arguments of a scan by name, with B and C as (B, G, N, L) of one G."""
     if u.ndim != 3 or not u.numel():
         _expect_rank("u", u, "(B, D, L)", 3)
-    sequence, (batch, channels, length) = u.shape, u.shape
+    sequence, (batch, channels, _) = u.shape, u.shape
     if delta.shape != sequence:
         _expect("delta", delta, "(B, D, L)", sequence)
     if z is not None and z.shape != sequence:
@@ -49,8 +49,11 @@ def canonical_step(
     D: Tensor | None,
     z: Tensor | None,
     delta_bias: Tensor | None,
-) -> tuple[Tensor | None, ...]:
-    """The arguments of a step, B and C of one G. Quick: this runs once a frame, and microseconds count."""
+) -> tuple[tuple[Tensor | None, ...], bool]:
+    """The arguments of a step, B and C of one G, and whether all are float32 on the CPU.
+
+    Quick: this runs once a frame, and microseconds count.
+    """
     if u.ndim != 2 or not u.numel():
         _expect_rank("u", u, "(B, D)", 2)
     sequence, (batch, channels) = u.shape, u.shape
@@ -64,8 +67,11 @@ def canonical_step(
     groups = _step_groups("B", B, batch, channels, states)
     if _step_groups("C", C, batch, channels, states) != groups:
         B, C = (_spread(x, channels) for x in (B, C))
-    _check_kinds(u, state=state, delta=delta, A=A, B=B, C=C, D=D, z=z, delta_bias=delta_bias)
-    return state, u, delta, A, B, C, D, z, delta_bias
+    tensors = (state, u, delta, A, B, C, D, z, delta_bias)
+    plain = _are_plain(tensors)
+    if not plain:
+        _check_kinds(u, state=state, delta=delta, A=A, B=B, C=C, D=D, z=z, delta_bias=delta_bias)
+    return tensors, plain
 
 
 def _step_groups(name: str, x: Tensor, batch: int, channels: int, states: int) -> int:
@@ -144,6 +150,14 @@ def _grouped(name: str, x: Tensor, sequence: tuple[int, ...], states: int, is_co
             f"D = {channels}, or (D, N) = {(channels, states)}, got {tuple(x.shape)}"
         )
     return x
+
+
+def _are_plain(tensors: tuple[Tensor | None, ...]) -> bool:
+    """All float32 on the CPU."""
+    for x in tensors:  # noqa: SIM110 (a generator would cost a microsecond)
+        if x is not None and (x.dtype is not torch.float32 or not x.is_cpu):
+            return False
+    return True
 
 
 def _check_kinds(u: Tensor, **others: Tensor | None) -> None:

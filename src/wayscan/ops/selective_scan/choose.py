@@ -21,6 +21,10 @@ _RUNS_ON = {"cpu": {"cpu"}, "triton": {"cuda"}}
 _INSTALLED = {name for name in BACKENDS if name not in _NEEDS or find_spec(_NEEDS[name]) is not None}
 
 
+is_compiling, _modes = torch.compiler.is_compiling, torch._C._len_torch_dispatch_stack
+_transforms = torch._C._functorch.peek_interpreter_stack  # pyright: ignore[reportAttributeAccessIssue]
+
+
 @overload
 def selective_scan(
     u: Tensor,
@@ -140,15 +144,15 @@ def selective_step(
     Returns:
         out (B, D) in u's dtype.
     """
-    tensors = canonical_step(state, u, delta, A, B, C, D, z, delta_bias)
+    tensors, plain = canonical_step(state, u, delta, A, B, C, D, z, delta_bias)
     engine = _choose(backend, u, A)
+    if engine == "cpu" and plain and _may_pass_the_dispatcher(u):
+        return launch.step(*tensors, delta_softplus=delta_softplus)
     dtype = _computed_in(engine, tensors)
     if state.dtype is not dtype and not state.is_complex():
         raise ValueError(f"state: expected {dtype}, in which the {engine} engine computes, got {state.dtype}")
     inputs = _cast(tensors, dtype)
-    if engine == "cpu" and _may_pass_the_dispatcher(u):
-        out = launch.step(*inputs, delta_softplus=delta_softplus)
-    elif engine in STEPS:
+    if engine in STEPS:
         out = STEPS[engine](*inputs, delta_softplus)
     else:
         with torch.no_grad():
@@ -186,14 +190,13 @@ def _choose(backend: str | None, u: Tensor, A: Tensor) -> str:
 
 
 def _fastest(u: Tensor, A: Tensor) -> str:
-    if A.is_complex():
-        return "reference"
-    if torch.float64 in (u.dtype, A.dtype):
-        return "fallback"
-    for name, devices in _RUNS_ON.items():
-        if u.device.type in devices and name in _INSTALLED:
-            return name
-    return "fallback"
+    if u.dtype is torch.float64 or A.dtype is not torch.float32:
+        if A.is_complex():
+            return "reference"
+        if torch.float64 in (u.dtype, A.dtype):
+            return "fallback"
+    engine = "cpu" if u.is_cpu else "triton" if u.is_cuda else "fallback"
+    return engine if engine in _INSTALLED else "fallback"
 
 
 def _may_pass_the_dispatcher(u: Tensor) -> bool:
@@ -201,11 +204,11 @@ def _may_pass_the_dispatcher(u: Tensor) -> bool:
 
     On small inputs the dispatcher takes as long as the kernel.
     """
-    return not (
-        type(u) not in (Tensor, torch.nn.Parameter)
-        or torch.compiler.is_compiling()
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
+    return (
+        (type(u) is Tensor or type(u) is torch.nn.Parameter)
+        and not is_compiling()
+        and not _modes()
+        and _transforms() is None
     )
 
 

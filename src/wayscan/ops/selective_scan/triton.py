@@ -77,10 +77,10 @@ def forward(
                 sums,
                 cut.sizes,
                 SOFTPLUS=delta_softplus,
-                **cut.shape,
+                **cut.options,
             )
             kernels.join_kernel[cut.grid[:1]](
-                before, decays, sums, joined, cut.segments, cut.sizes, REVERSE=False, **cut.shape
+                before, decays, sums, joined, cut.segments, cut.sizes, REVERSE=False, **cut.options
             )
             before = joined
         kernels.forward_kernel[cut.grid](
@@ -99,7 +99,7 @@ def forward(
             cut.sizes,
             CHUNK=CHUNK,
             SOFTPLUS=delta_softplus,
-            **cut.shape,
+            **cut.options,
         )
     return out, last_state, u.new_empty(0) if checkpoints is None else checkpoints
 
@@ -156,10 +156,10 @@ def backward(
                 sums,
                 cut.sizes,
                 SOFTPLUS=delta_softplus,
-                **cut.shape,
+                **cut.options,
             )
             kernels.join_kernel[cut.grid[:1]](
-                after, decays, sums, joined, cut.segments, cut.sizes, REVERSE=True, **cut.shape
+                after, decays, sums, joined, cut.segments, cut.sizes, REVERSE=True, **cut.options
             )
             after = joined
         kernels.backward_kernel[cut.grid](
@@ -187,7 +187,7 @@ def backward(
             cut.sizes,
             CHUNK=CHUNK,
             SOFTPLUS=delta_softplus,
-            **cut.shape,
+            **cut.options,
         )
     return (
         du,
@@ -243,7 +243,7 @@ def step(
             cut.sizes,
             CHUNK=CHUNK,
             SOFTPLUS=delta_softplus,
-            **cut.shape,
+            **cut.options,
         )
     return out
 
@@ -255,7 +255,7 @@ class _Cut(NamedTuple):
     segments: int  # of time
     grid: tuple[int, int]
     sizes: Sizes
-    shape: dict[str, int]  # of a block, for the compiler
+    options: dict[str, int]  # what the kernels are compiled for
 
 
 def _cut(u: Tensor, B: Tensor) -> _Cut:
@@ -278,12 +278,13 @@ def _cut(u: Tensor, B: Tensor) -> _Cut:
         segments = 1
     segment = triton.cdiv(chunks, segments) * CHUNK
     segments = triton.cdiv(length, segment)
+    warps = max(1, H * N * W // STATES_PER_WARP)
     return _Cut(
         blocks,
         segments,
         (programs, segments),
         Sizes(groups, per_group, state, length, segment),
-        {"H": H, "N": N, "W": W, "num_warps": max(1, H * N * W // STATES_PER_WARP)},
+        {"H": H, "N": N, "W": W, "num_warps": warps, "enable_fp_fusion": True},
     )
 
 

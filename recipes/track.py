@@ -1,14 +1,18 @@
-"""Train bundled trackers on one machine with a GPU, in a given number of minutes.
+"""Train bundled trackers on one machine, in a given number of minutes; it takes a GPU if there is one.
 
     export OMP_NUM_THREADS=1
-    python recipes/track_gpu.py --images DIR --segments DIR --presets tiny nano --out OUT
-    python recipes/track_gpu.py --free --presets tiny nano --out OUT        (without the photographs)
-    python recipes/track_gpu.py --images DIR --segments DIR --ablate nano --seeds 3 --out OUT   (on/off table)
+    python recipes/track.py --images DIR --segments DIR --presets tiny nano --out OUT
+    python recipes/track.py --free --presets tiny nano --out OUT        (without the photographs)
+    python recipes/track.py --images DIR --segments DIR --ablate nano --seeds 3 --out OUT   (on/off table)
+
+On a processor: --presets nano --batch 32 --reuse 1 --workers 1 --rate 1.2e-3 --average 0.998 --minutes 49
+--evaluate-every 600.
 
 Worker processes draw samples of the sprite world (seed, index) into shared memory; every model learns from
 the same batches. The learning rate follows the clock: warm-up, then a cosine that reaches 0 when the minutes
-are over. `--init OUT` goes on from the weights of an earlier run. Each model comes out as NAME/config.json
-and NAME/model.safetensors (the averaged weights, bf16), beside metrics.jsonl.
+are over. `--init OUT` goes on from the weights of an earlier run. `--held-images` and `--held-segments` name
+photographs that only examine. Each model comes out as NAME/config.json and NAME/model.safetensors (the
+averaged weights, bf16), beside metrics.jsonl.
 """
 
 import argparse
