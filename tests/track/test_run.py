@@ -47,8 +47,8 @@ def test_a_whole_clip(tracker, clip):
     for track in tracks:
         x, y, w, h = track.box
         assert np.isfinite(track.box).all()
-        assert 0 <= x
-        assert 0 <= y
+        assert x >= 0
+        assert y >= 0
         assert x + w <= 128 + 1e-6
         assert y + h <= 96 + 1e-6
         assert min(w, h) >= 1

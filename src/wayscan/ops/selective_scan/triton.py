@@ -5,7 +5,7 @@ every CHUNK steps, from which the backward pass recomputes the others. Nothing i
 inputs give equal bits.
 """
 
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIndexIssue=false
 # A kernel's tl.constexpr arguments are plain numbers to its caller.
 
 from typing import NamedTuple
