@@ -11,8 +11,8 @@ from wayscan.ops.selective_scan import kernel_cache
 SCAN = """
 import torch
 from wayscan import selective_scan
-u = torch.ones(1, 2, 3)
-print(selective_scan(u, u, -torch.ones(2, 1), torch.ones(1, 1, 3), torch.ones(1, 1, 3), backend="cpu").sum().item())
+u, A, B = torch.ones(1, 2, 3), -torch.ones(2, 1), torch.ones(1, 1, 3)
+print(selective_scan(u, u, A, B, B, backend="cpu").sum().item())
 """
 
 
