@@ -1,5 +1,8 @@
 """Evaluation on clips whose answers are known."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -78,3 +81,11 @@ def test_what_cannot_be_evaluated_is_refused():
         evaluate([moving_clip(4, absent=(0,))], {"static": StaticBox})
     with pytest.raises(ValueError, match="expected one of csrt, kcf, mil"):
         OpenCvTracker("goturn")
+
+
+def test_measuring_needs_no_torch():
+    rooms = ("config", "frames", "metrics", "evaluate")
+    code = "import sys; sys.modules['torch'] = None; import wayscan.track; " + "; ".join(
+        f"import wayscan.track.{room}" for room in rooms
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
