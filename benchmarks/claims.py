@@ -74,7 +74,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class NotMeasured:
-    """A claim that was not checked: this machine or installation cannot, or a result was wrong."""
+    """A claim that was not checked: this machine or installation cannot, or something went wrong."""
 
     name: str
     why: str
@@ -85,7 +85,7 @@ class Report:
     """What a bench found.
 
     Args:
-        wrong: results that were wrong, and therefore not timed.
+        wrong: what was not timed because a result was wrong, or could not be had.
     """
 
     bench: str
@@ -98,8 +98,7 @@ class Report:
         return 1 if self.wrong else 0
 
     def to_json(self) -> dict[str, Any]:
-        not_measured = [{"name": each.name, "why": f"wrong result: {each.why}"} for each in self.wrong]
-        not_measured += [asdict(each) for each in self.not_measured]
+        not_measured = [asdict(each) for each in (*self.wrong, *self.not_measured)]
         return {
             "bench": self.bench,
             "machine": machine(),
@@ -124,7 +123,7 @@ class Findings:
         self.not_measured.append(NotMeasured(name=name, why=why))
 
     def fail(self, name: str, why: str) -> None:
-        """A wrong result: it is not timed, and the bench's exit code is 1."""
+        """A result is wrong, or could not be had: it is not timed, and the bench's exit code is 1."""
         self.wrong.append(NotMeasured(name=name, why=why))
 
     def report(self, bench: str) -> Report:
@@ -147,7 +146,7 @@ def show(report: Report, *, json_line: bool) -> int:
     for each in report.not_measured:
         console.print(f"not measured: {each.name}: {each.why}", highlight=False, markup=False)
     for each in report.wrong:
-        console.print(f"WRONG: {each.name}: {each.why}", style="bold red", highlight=False, markup=False)
+        console.print(f"FAILED: {each.name}: {each.why}", style="bold red", highlight=False, markup=False)
     promised = [claim for claim in report.claims if claim.goal is not None]
     console.print(f"{sum(claim.met for claim in promised)} of {len(promised)} promises kept", highlight=False)
     if json_line:
@@ -184,7 +183,7 @@ def record(bench: str, label: str, claims: Iterable[Claim], *, folder: Path = RE
     state = git_state(Path(__file__).parent) or {}
     commit = state.get("commit")
     origin = Recorded(
-        command=shlex.join(sys.orig_argv),
+        command=shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
         commit=f"{commit} with changes" if commit and state.get("changed") else commit,
         date=datetime.now(timezone.utc).date().isoformat(),
     )

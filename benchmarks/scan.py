@@ -77,7 +77,10 @@ def _run_all(findings: Findings, sections: dict[str, Section]) -> None:
         task = progress.add_task("", total=len(sections))
         for title, section in sections.items():
             progress.update(task, description=title)
-            section(findings)
+            try:
+                section(findings)
+            except Exception as error:  # a peer that breaks must not take the others' numbers with it
+                findings.fail(title, f"{type(error).__name__}: {error}")
             progress.advance(task)
 
 
@@ -94,20 +97,14 @@ def _measure_memory(findings: Findings) -> None:
         taken[name] = scan_processes.peak_bytes(name, size)
         goal = MEMORY_GOAL if name == "transformers" else None
         if name != "ours":
+            title = f"S1 forward+backward: memory, share of what {name} takes"
             share = taken["ours"] / taken[name]
-            findings.claim(
-                f"S1 forward+backward: share of {name}'s memory",
-                share,
-                goal=goal,
-                better="lower",
-                against=engine.label,
-            )
+            findings.claim(title, share, goal=goal, better="lower", against=engine.label)
     for size in SIZES.values():
         if size.length > 1:
             peak = taken["ours"] if size.name == "S1" else scan_processes.peak_bytes("ours", size)
-            findings.claim(
-                f"{size.name} forward+backward: memory", peak / MEGABYTE, unit="MB", better="lower"
-            )
+            title = f"{size.name} forward+backward: memory"
+            findings.claim(title, peak / MEGABYTE, unit="MB", better="lower")
 
 
 def _measure_narrow(findings: Findings) -> None:

@@ -42,7 +42,8 @@ def _compare(findings: Findings, title: str, peer: str, run: Callable[[], list[T
         float((mine - other).detach().abs().max() / other.detach().abs().max()) for mine, other in pairs
     )
     if not error <= WRONG:
-        findings.fail(title, f"the scans differ by {error:.1e} of the largest value, expected {WRONG:.0e}")
+        why = f"wrong result: the scans differ by {error:.1e} of the largest value, expected {WRONG:.0e}"
+        findings.fail(title, why)
         return
     repeats = {name: affordable_repeats(seconds, BUDGET) for name, seconds in first.items()}
     seconds = first | medians(take_turns(calls, repeats))

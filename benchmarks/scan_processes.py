@@ -1,11 +1,14 @@
-"""What the scan's bench measures in processes of their own: memory, the first scan, other instruction sets.
+"""What the scan's bench measures in processes of their own: memory, the first scan, other instruction sets,
+and ours beside the yardstick, where nobody else has stirred the heap.
 
 python -m benchmarks.scan_processes memory ENGINE SIZE    prints peak extra bytes of forward and backward
+python -m benchmarks.scan_processes yardstick SIZE        prints seconds of ours and the yardstick, as JSON
 python -m benchmarks.scan_processes serve FOLDER          answers one line of input at a time:
     results    writes out and gradients of S1 to FOLDER/results.pt
     forward    runs S1 forward and answers with its seconds; `both` likewise, backward included
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +22,14 @@ import torch
 from .memory import peak_extra_bytes
 from .scan_engines import Prepared, engines
 from .scan_problems import SIZES, Results, Size, make_problem
-from .timing import garbage_collection_paused, seconds_of
+from .timing import (
+    MOST_REPEATS,
+    garbage_collection_paused,
+    keep_freed_memory,
+    medians,
+    seconds_of,
+    take_turns,
+)
 from .yardstick.build import processor_features
 
 PATIENCE = 600  # seconds for a process: compiling kernels for another processor is part of it
@@ -51,6 +61,11 @@ def seconds_to_first_scan() -> float:
 def peak_bytes(engine: str, size: Size) -> int:
     """Peak extra memory of one forward and backward pass."""
     return int(_answer("-m", __spec__.name, "memory", engine, size.name))
+
+
+def seconds_beside_yardstick(size: Size) -> dict[str, dict[str, float]]:
+    """Medians of ours and the yardstick, by direction and engine."""
+    return json.loads(_answer("-m", __spec__.name, "yardstick", size.name))
 
 
 def _answer(*arguments: str) -> str:
@@ -142,7 +157,20 @@ def _memory(engine: str, size: Size) -> None:
     print(peak_extra_bytes(Prepared(engines()[engine], make_problem(size), size).both))
 
 
+def _beside_yardstick(size: Size) -> None:
+    keep_freed_memory()
+    ready = {name: Prepared(engines()[name], make_problem(size), size) for name in ("ours", "yardstick")}
+    found = {}
+    for direction, method in (("forward", "forward"), ("forward+backward", "both")):
+        calls = {name: getattr(prepared, method) for name, prepared in ready.items()}
+        for call in calls.values():
+            call()
+        found[direction] = medians(take_turns(calls, dict.fromkeys(calls, MOST_REPEATS)))
+    print(json.dumps(found))
+
+
 def _serve(folder: Path) -> None:
+    keep_freed_memory()
     size = SIZES["S1"]
     prepared = Prepared(engines()["ours"], make_problem(size), size)
     calls = {"forward": prepared.forward, "both": prepared.both}
@@ -161,6 +189,8 @@ def _main(task: str, *arguments: str) -> None:
     if task == "memory":
         engine, size = arguments
         _memory(engine, SIZES[size])
+    elif task == "yardstick":
+        _beside_yardstick(SIZES[arguments[0]])
     else:
         _serve(Path(arguments[0]))
 

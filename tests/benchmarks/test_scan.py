@@ -9,7 +9,7 @@ from benchmarks.scan_engines import Prepared, engines
 from benchmarks.scan_problems import SIZES, Size, errors_of, exact_results, make_problem
 from benchmarks.scan_step import measure_step
 
-from benchmarks import scan_engines, scan_times
+from benchmarks import scan, scan_engines, scan_times
 from wayscan import selective_scan
 
 SMALL = Size(name="S1", batch=2, channels=32, length=70, states=16)
@@ -64,7 +64,7 @@ def test_a_wrong_result_is_told_and_not_timed(monkeypatch):
     scan_times.measure_size(findings, SMALL)
     (wrong,) = findings.wrong
     assert wrong.name == "S1, a peer"
-    assert wrong.why.startswith("out is off by 1.0e-02")
+    assert wrong.why.startswith("wrong result: out is off by 1.0e-02")
     assert not any("transformers" in claim.name for claim in findings.claims)
     assert findings.report("scan").exit_code == 1
 
@@ -93,3 +93,15 @@ def test_steps_are_checked_and_compared(monkeypatch):
     assert not findings.wrong
     assert {claim.unit for claim in findings.claims} <= {"µs", "×"}
     assert len([claim for claim in findings.claims if claim.unit == "µs"]) == 2
+
+
+def test_a_section_that_breaks_leaves_the_others_their_numbers():
+    def breaks(_):
+        raise RuntimeError("no such method")
+
+    findings = Findings()
+    scan._run_all(findings, {"a peer": breaks, "ours": lambda findings: findings.claim("time", 1.0)})
+    assert [claim.name for claim in findings.claims] == ["time"]
+    (failed,) = findings.wrong
+    assert (failed.name, failed.why) == ("a peer", "RuntimeError: no such method")
+    assert findings.report("scan").exit_code == 1

@@ -18,7 +18,7 @@ def reference(arguments, softplus):
 
 
 def by_fallback(arguments, softplus):
-    return results(arguments, lambda *inputs: OPERATORS["fallback"](*inputs, softplus, True))
+    return results(arguments, lambda *inputs: OPERATORS["fallback"](*inputs, softplus, True, True))
 
 
 def results(arguments, scan):

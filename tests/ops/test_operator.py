@@ -15,7 +15,7 @@ def test_opcheck(scan_problem, backend, optional):
         initial_state=optional,
     )  # fmt: skip
     inputs = [None if x is None else x.requires_grad_() for x in problem.values()]
-    torch.library.opcheck(OPERATORS[backend].default, (*inputs, True, True))
+    torch.library.opcheck(OPERATORS[backend].default, (*inputs, True, True, True))
 
 
 def test_opcheck_of_the_step():

@@ -35,7 +35,7 @@ def check(arguments, softplus=True):
     exact = {name: None if x is None else x.double() for name, x in arguments.items()}
     expected = results(exact, lambda *inputs: selective_scan_reference(*inputs, softplus))
     arguments = {name: None if x is None else x.to(DEVICE) for name, x in arguments.items()}
-    got = results(arguments, lambda *inputs: OPERATORS["triton"](*inputs, softplus, True))
+    got = results(arguments, lambda *inputs: OPERATORS["triton"](*inputs, softplus, True, True))
     assert got.keys() == expected.keys()
     for name, truth in expected.items():
         assert_close(got[name], truth, name)
@@ -110,7 +110,7 @@ def test_step_sizes_keep_their_digits_where_softplus_vanishes(scan_problem):
 def test_equal_inputs_give_equal_bits(scan_problem):
     arguments = {name: x.to(DEVICE) for name, x in scan_problem(2, 9, 5, 3, initial_state=True).items()}
     once, again = (
-        results(arguments, lambda *inputs: OPERATORS["triton"](*inputs, True, True)) for _ in range(2)
+        results(arguments, lambda *inputs: OPERATORS["triton"](*inputs, True, True, True)) for _ in range(2)
     )
     assert all(torch.equal(once[name], again[name]) for name in once)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wayscan.track.config import ABLATIONS, PRESETS, TrackConfig, preset
+from wayscan.track.embed import Correlation
 from wayscan.track.model import TrackModel
 
 SMALL = TrackConfig(
@@ -55,6 +56,20 @@ def test_parameter_counts(name, millions):
     with torch.device("meta"):
         model = TrackModel(preset(name))
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+def test_correlation_as_its_docstring_says():
+    layer = Correlation(16, 9)
+    assert sum(p.numel() for p in layer.parameters()) == 16**2 + 9 * 16 + 4 * 16 + 1
+    templates, covered = torch.randn(1, 2, 9, 16), torch.zeros(1, 2, 9)
+    covered[0, 0, 4] = 1
+    search = torch.randn(1, 16, 6, 6)
+    search[0, :, 2, 3] = 3 * templates[0, 0, 4]  # the cosine forgets the length
+    with torch.no_grad():
+        layer.sharpness.fill_(1000.0)
+        added = layer(search, layer.remember(templates, covered)) - search
+        value = layer.value(templates[0, 0, 4]) + layer.place[4] + layer.covered
+    torch.testing.assert_close(added[0, :, 2, 3], value + layer.best, atol=1e-4, rtol=1e-4)
 
 
 def test_one_set_of_weights_for_both_directions():

@@ -87,7 +87,7 @@ class Correlation(nn.Module):
     The similarity is the cosine times a learnt sharpness, and its softmax over the 2M cells of both templates
     weighs their values: a cell's features, whether the target covers it, and its place, which says on which
     side of the target the search cell may lie. The best similarity itself is added too, because a softmax
-    hides whether anything fits at all. Parameters: C² + M C + 5 C + 1 for templates of M cells.
+    hides whether anything fits at all. Parameters: C² + M C + 4 C + 1 for templates of M cells.
     """
 
     def __init__(self, channels: int, template_cells: int) -> None:

@@ -116,7 +116,7 @@ def selective_scan(
         save = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
         past_dispatcher = engine == "cpu" and not save and _may_pass_the_dispatcher(u)
         scan: Any = launch.forward if past_dispatcher else OPERATORS[engine]
-        out, last, _ = scan(*inputs, delta_softplus, save)
+        out, last, _ = scan(*inputs, delta_softplus, save, return_last_state)
     out = out if out.dtype is u.dtype else out.to(u.dtype)
     return (out, last) if return_last_state else out
 

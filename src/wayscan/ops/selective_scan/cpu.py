@@ -26,8 +26,8 @@ from wayscan.ops.selective_scan.problem import (
     coefficients,
     discretise,
     group_address,
-    load_initial_states,
     load_rates,
+    load_states_or_zeros,
     rows_of,
     scratch_at,
     state_rows,
@@ -80,7 +80,7 @@ def _forward_sequence(p, batch, block, s, bias, skip):
     z, out = rows_of(p.z, batch, block), rows_of(p.out, batch, block)
     B, C = group_address(p.B, batch, block), group_address(p.C, batch, block)
     gated, lanes = p.z.address != 0, block.lanes
-    load_initial_states(s.state, p, batch, block)
+    load_states_or_zeros(s.state, p.initial, p, batch, block)
     for start in range(0, p.length, STEPS):
         steps = min(STEPS, p.length - start)
         if start > 0 and p.checkpoints != 0:
@@ -100,7 +100,8 @@ def _forward_sequence(p, batch, block, s, bias, skip):
             load_tile(s.z, z, start, lanes, steps)
             _gate(s, steps)
         store_tile(s.y, out, start, lanes, steps)
-    store_states(s.state, state_rows(p.last, p, batch, block), p.states, lanes)
+    if p.last != 0:
+        store_states(s.state, state_rows(p.last, p, batch, block), p.states, lanes)
 
 
 @njit

@@ -23,9 +23,8 @@ from wayscan.ops.selective_scan.problem import (
     coefficients,
     discretise,
     group_address,
-    load_initial_states,
     load_rates,
-    load_states,
+    load_states_or_zeros,
     rows_of,
     scratch_at,
     state_rows,
@@ -241,8 +240,8 @@ def _backward_sequence(p, batch, block, s, grad_B, grad_C, bias, skip, grad_D, g
     grad_delta, grad_z = rows_of(p.grad_delta, batch, block), rows_of(p.grad_z, batch, block)
     B, C = group_address(p.B, batch, block), group_address(p.C, batch, block)
     gated, softplused, lanes = p.z.address != 0, p.softplus != 0, block.lanes
-    load_states(s.carry, state_rows(p.grad_last, p, batch, block), p.states, lanes)
-    load_initial_states(s.state, p, batch, block)
+    load_states_or_zeros(s.carry, p.grad_last, p, batch, block)
+    load_states_or_zeros(s.state, p.initial, p, batch, block)
     for tile in range((p.length - 1) // STEPS, -1, -1):
         start = tile * STEPS
         steps = min(STEPS, p.length - start)

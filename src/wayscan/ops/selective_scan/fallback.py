@@ -42,6 +42,7 @@ def forward(
     initial_state: Tensor | None,
     delta_softplus: bool,
     save: bool,
+    keep_last: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scan a whole sequence.
 
@@ -49,6 +50,7 @@ def forward(
         u, delta, z: (B, D, L). A: (D, N). B, C: (B, G, N, L). D, delta_bias: (D,).
         initial_state: (B, D, N), zeros if absent.
         save: keep the checkpoints that `backward` needs.
+        keep_last: return the last state, not an empty tensor in its place.
 
     Returns:
         out (B, D, L), laid out as u; the last state (B, D, N); the checkpoints, empty unless `save`.
@@ -72,12 +74,12 @@ def forward(
             carried = states[-1]
             chunk.write_row(out, chunk.out(states))
         last_state[slab] = carried.mT.flatten(1, 2)
-    return out, last_state, checkpoints
+    return out, last_state if keep_last else u.new_empty(0), checkpoints
 
 
 def backward(
     grad_out: Tensor,
-    grad_last: Tensor,
+    grad_last: Tensor | None,
     u: Tensor,
     delta: Tensor,
     A: Tensor,
@@ -93,12 +95,15 @@ def backward(
     """Differentiate `forward`.
 
     Args:
-        grad_out: (B, D, L). grad_last: (B, D, N). The others: as `forward` took and returned them.
+        grad_out: (B, D, L). grad_last: (B, D, N), or None for zeros.
+        The others: as `forward` took and returned them.
 
     Returns:
         The gradients of u, delta, A, B, C, D, z, delta_bias and initial_state, in the shapes of these; an
         empty tensor for an absent argument.
     """
+    if grad_last is None:
+        grad_last = u.new_zeros(u.shape[0], *A.shape)
     scan = _Scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
     gradients = _Gradients(scan)
     dinitial_state = torch.empty_like(grad_last)

@@ -31,12 +31,12 @@ def checkpoint_shape(batch, channels, length, states, groups):
     return (batch * blocks * ((length - 1) // 16) * states * 16 + 16,)
 
 
-def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save):
+def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save, keep_last=True):
     u, delta, z = _dense(u), _dense(delta), _dense(z)
     A, D, delta_bias, initial_state = _contiguous(A, D, delta_bias, initial_state)
     batch, channels, length = u.shape
     states, groups = A.shape[1], B.shape[1]
-    out, last = _empty_like(u), _empty((batch, channels, states))
+    out, last = _empty_like(u), _empty((batch, channels, states) if keep_last else (0,))
     blocks = groups * _blocks(channels, groups)
     checkpoints = _empty(checkpoint_shape(batch, channels, length, states, groups) if save else (0,))
     if save:
@@ -46,7 +46,8 @@ def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, 
 
     problem = _describe(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus)
     problem.out = _sequence(out)
-    problem.last, problem.checkpoints = last.data_ptr(), checkpoints.data_ptr() if save else 0
+    problem.last = last.data_ptr() if keep_last else 0
+    problem.checkpoints = checkpoints.data_ptr() if save else 0
     problem.batch_splits = min(batch, -(-TASKS // blocks))
     problem.tasks = blocks * problem.batch_splits
     _run("forward_worker", problem)
@@ -58,7 +59,7 @@ def backward(
 ):
     u, delta, z, grad_out = _dense(u), _dense(delta), _dense(z), _dense(grad_out)
     A, D, delta_bias, initial_state = _contiguous(A, D, delta_bias, initial_state)
-    grad_last = grad_last.contiguous()
+    grad_last = grad_last if grad_last is None else grad_last.contiguous()
     batch, channels, length = u.shape
     states, groups = A.shape[1], B.shape[1]
     batch_splits = min(batch, TASKS)
@@ -77,7 +78,7 @@ def backward(
     problem.checkpoints = checkpoints.data_ptr()
     problem.grad_out, problem.grad_u = _sequence(grad_out), _sequence(grad_u)
     problem.grad_delta, problem.grad_z = _sequence(grad_delta), _sequence(grad_z)
-    problem.grad_last, problem.grad_initial = grad_last.data_ptr(), grad_initial.data_ptr()
+    problem.grad_last, problem.grad_initial = _address(grad_last), grad_initial.data_ptr()
     addresses = [partial.data_ptr() for partial in partials]
     problem.grad_A, problem.grad_B, problem.grad_C, problem.grad_D, problem.grad_bias = addresses
     problem.batch_splits, problem.channel_splits = batch_splits, channel_splits

@@ -6,6 +6,8 @@ tracing, a gradient, and the memory layout that every engine promises: results l
 Shapes (B batch, D channels, L length, N state, G groups):
     u, delta, z, out (B, D, L) · A (D, N) · B, C (B, G, N, L) · D, delta_bias (D,)
     initial_state, last_state (B, D, N) · checkpoints: the engine's own
+The last state is empty unless `keep_last`, and its gradient may be absent: for short sequences both cost
+as much as the scan.
 """
 
 import functools
@@ -24,9 +26,9 @@ _INPUTS = (
     "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? z, Tensor? delta_bias, "
     "Tensor? initial_state"
 )
-_SCHEMA = f"({_INPUTS}, bool delta_softplus, bool save) -> (Tensor, Tensor, Tensor)"
+_SCHEMA = f"({_INPUTS}, bool delta_softplus, bool save, bool keep_last) -> (Tensor, Tensor, Tensor)"
 _BACKWARD_SCHEMA = (
-    f"(Tensor grad_out, Tensor grad_last, {_INPUTS}, Tensor checkpoints, bool delta_softplus) -> ("
+    f"(Tensor grad_out, Tensor? grad_last, {_INPUTS}, Tensor checkpoints, bool delta_softplus) -> ("
     + ", ".join(["Tensor"] * 9)
     + ")"
 )
@@ -55,22 +57,22 @@ def register(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     torch.library.define(f"{name}_backward", _BACKWARD_SCHEMA)
 
     @torch.library.impl(name, "CompositeExplicitAutograd")
-    def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save):
+    def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save, keep_last):
         with torch.autocast(u.device.type, enabled=False):
             out, last, checkpoints = _engine(backend).forward(
-                u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save
+                u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save, keep_last
             )
         return _laid_out_like(out, u), last, checkpoints
 
     @torch.library.register_fake(name)
-    def fake_forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save):
+    def fake_forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, save, keep_last):
         batch, channels, length = u.shape
         shape = (
             _engine(backend).checkpoint_shape(batch, channels, length, A.shape[1], B.shape[1])
             if save
             else (0,)
         )
-        return torch.empty_like(u), u.new_empty(batch, *A.shape), u.new_empty(shape)
+        return torch.empty_like(u), u.new_empty((batch, *A.shape) if keep_last else (0,)), u.new_empty(shape)
 
     @torch.library.impl(f"{name}_backward", "CompositeExplicitAutograd")
     def backward(
@@ -89,7 +91,7 @@ def register(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         return tuple(_nothing(u) if x is None else torch.empty_like(x) for x in inputs)
 
     def save_inputs(ctx, inputs, output):
-        *tensors, ctx.delta_softplus, _ = inputs
+        *tensors, ctx.delta_softplus, _, _ = inputs
         _, _, checkpoints = output
         ctx.save_for_backward(*tensors, checkpoints)
         ctx.mark_non_differentiable(checkpoints)
@@ -99,13 +101,10 @@ def register(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
 
     def differentiate(ctx, grad_out, grad_last, _):
         *inputs, checkpoints = ctx.saved_tensors
-        u, A = inputs[0], inputs[2]
         if grad_out is None:
-            grad_out = torch.zeros_like(u)
-        if grad_last is None:
-            grad_last = u.new_zeros(u.shape[0], *A.shape)
+            grad_out = torch.zeros_like(inputs[0])
         grads = backward_operator(grad_out, grad_last, *inputs, checkpoints, ctx.delta_softplus)
-        return *(None if x is None else grad for grad, x in zip(grads, inputs, strict=True)), None, None
+        return *(None if x is None else grad for grad, x in zip(grads, inputs, strict=True)), None, None, None
 
     def refuse(ctx, *grads):
         raise RuntimeError(

@@ -198,9 +198,10 @@ def store_states(source, rows, states, lanes):
 
 
 @njit
-def load_initial_states(target, p, batch, block):
-    if p.initial != 0:
-        load_states(target, state_rows(p.initial, p, batch, block), p.states, block.lanes)
+def load_states_or_zeros(target, address, p, batch, block):
+    """From a (B, D, N) array, or zeros where there is none."""
+    if address != 0:
+        load_states(target, state_rows(address, p, batch, block), p.states, block.lanes)
     else:
         for n in range(p.states):
             store(target, n * WIDTH, splat(ZERO))

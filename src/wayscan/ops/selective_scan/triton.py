@@ -44,6 +44,7 @@ def forward(
     initial_state: Tensor | None,
     delta_softplus: bool,
     save: bool,
+    keep_last: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scan a whole sequence.
 
@@ -51,6 +52,7 @@ def forward(
         u, delta, z: (B, D, L). A: (D, N). B, C: (B, G, N, L). D, delta_bias: (D,).
         initial_state: (B, D, N), zeros if absent.
         save: keep the checkpoints that `backward` needs.
+        keep_last: return the last state, not an empty tensor in its place.
 
     Returns:
         out (B, D, L), laid out as u; the last state (B, D, N); the checkpoints, empty unless `save`.
@@ -101,12 +103,13 @@ def forward(
             SOFTPLUS=delta_softplus,
             **cut.options,
         )
-    return out, last_state, u.new_empty(0) if checkpoints is None else checkpoints
+    nothing = u.new_empty(0)
+    return out, last_state if keep_last else nothing, nothing.clone() if checkpoints is None else checkpoints
 
 
 def backward(
     grad_out: Tensor,
-    grad_last: Tensor,
+    grad_last: Tensor | None,
     u: Tensor,
     delta: Tensor,
     A: Tensor,
@@ -122,12 +125,15 @@ def backward(
     """Differentiate `forward`.
 
     Args:
-        grad_out: (B, D, L). grad_last: (B, D, N). The others: as `forward` took and returned them.
+        grad_out: (B, D, L). grad_last: (B, D, N), or None for zeros.
+        The others: as `forward` took and returned them.
 
     Returns:
         The gradients of u, delta, A, B, C, D, z, delta_bias and initial_state, in the shapes of these; an
         empty tensor for an absent argument.
     """
+    if grad_last is None:
+        grad_last = u.new_zeros(u.shape[0], *A.shape)
     batch, channels, length = u.shape
     groups, state = B.shape[1:3]
     cut = _cut(u, B)
