@@ -14,8 +14,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "claims.md"
 
 HEAD = """# Claims
 
-What is promised, and what was measured. This page is made by `python -m benchmarks.page` from the reports of the
-benches. Measure on your own machine with `wayscan bench NAME`; a claim that cannot be measured there says why.
+What is promised, and what was measured. This page is made by `python -m benchmarks.page` from the reports of
+the benches. Measure on your own machine with `wayscan bench NAME`; what cannot be measured there says why.
 """
 
 
@@ -24,7 +24,7 @@ def page(reports: list[dict[str, Any]]) -> str:
 
 
 def _section(report: dict[str, Any]) -> str:
-    machine = report["machine"]
+    machine, today = report["machine"], datetime.now(timezone.utc).date().isoformat()
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     promised = [claim for claim in report["claims"] if claim["goal"] is not None]
     others = [claim for claim in report["claims"] if claim["goal"] is None]
@@ -32,8 +32,8 @@ def _section(report: dict[str, Any]) -> str:
     lines = [
         f"## {report['bench']}",
         "",
-        f"`wayscan bench {report['bench']}`, {datetime.now(timezone.utc).date().isoformat()}, on {machine['processor']}, "
-        f"{machine['cores']} cores; {versions}. {kept} of {len(promised)} promises kept.",
+        f"`wayscan bench {report['bench']}`, {today}, on {machine['processor']}, {machine['cores']} cores; "
+        f"{versions}. {kept} of {len(promised)} promises kept.",
         "",
         "| claim | value | goal | | against |",
         "|---|---:|---:|---|---|",

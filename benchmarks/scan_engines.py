@@ -1,7 +1,7 @@
 """Who runs in the scan's bench: our engines, the yardstick and the peers, all through one door.
 
-Each takes its problem in the layout that it would meet in its own model, so nobody pays for a transposition
-that is not its own: mamba.py has time before channels.
+Each takes its problem contiguous and with its dimensions in its own order (mamba.py has time before
+channels), so that nobody pays for a transposition that is not its own.
 """
 
 import functools

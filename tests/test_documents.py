@@ -1,6 +1,8 @@
 """What the READMEs show works: their Python blocks run, their links lead somewhere."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,8 @@ def test_links_lead_to_files(name):
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples_run(example):
+    subprocess.run([sys.executable, "-W", "error", str(example)], check=True, stdout=subprocess.DEVNULL)
