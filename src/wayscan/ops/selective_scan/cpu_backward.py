@@ -80,20 +80,21 @@ def _begin(s, steps, softplused, bias):
 
 @njit
 def _finish(s, steps, softplused, gated, skip, grad_D, grad_bias):
-    """Gradients of u, δ and z in the tiles of u, Δ and z; D and bias gather theirs."""
+    """Gradients of u, δ and z in the tiles of u, Δ and z; D and bias gather theirs, tile by tile."""
+    tile_D, tile_bias = splat(ZERO), splat(ZERO)  # short sums first: rounding grows with the length of a sum
     for t in range(steps):
         value, step = load(s.u, t * WIDTH), load(s.delta, t * WIDTH)
         grad_y, grad_x = load(s.grad_y, t * WIDTH), load(s.grad_x, t * WIDTH)
         grad_step = fma(grad_x, value, load(s.grad_rate, t * WIDTH) * splat(LN2))
         if softplused:
             grad_step = grad_step * load(s.slope, t * WIDTH)
-        grad_D = fma(grad_y, value, grad_D)
-        grad_bias = grad_bias + grad_step
+        tile_D = fma(grad_y, value, tile_D)
+        tile_bias = tile_bias + grad_step
         store(s.u, t * WIDTH, fma(grad_x, step, grad_y * skip))
         store(s.delta, t * WIDTH, grad_step)
         if gated:
             store(s.z, t * WIDTH, load(s.z, t * WIDTH) * load(s.y, t * WIDTH))
-    return grad_D, grad_bias
+    return grad_D + tile_D, grad_bias + tile_bias
 
 
 # ---- the recurrence of one state, or of two --------------------------------------------------------------
@@ -149,7 +150,7 @@ def _recompute_two(s, before, n, k, k2, steps):
 @njit
 def _walk_back(s, n, k, steps):
     """State n from the end of the tile to its start."""
-    a, grad_h, grad_a = load(s.rates, n * WIDTH), load(s.carry, n * WIDTH), load(s.grad_a, n * WIDTH)
+    a, grad_h, grad_a = load(s.rates, n * WIDTH), load(s.carry, n * WIDTH), splat(ZERO)
     for t in range(steps - 1, -1, -1):
         grad_y, step = load(s.grad_y, t * WIDTH), load(s.delta, t * WIDTH)
         b, c = broadcast(k.B, t * k.B_time), broadcast(k.C, t * k.C_time)
@@ -160,15 +161,15 @@ def _walk_back(s, n, k, steps):
         store(s.grad_x, t * WIDTH, grad_x)
         store(s.grad_rate, t * WIDTH, grad_rate)
     store(s.carry, n * WIDTH, grad_h)
-    store(s.grad_a, n * WIDTH, grad_a)
+    store(s.grad_a, n * WIDTH, load(s.grad_a, n * WIDTH) + grad_a)
 
 
 @njit
 def _walk_back_two(s, n, k, k2, steps):
     """`_walk_back` for states n and n + 1."""
     m = n + 1
-    a, grad_h, grad_a = load(s.rates, n * WIDTH), load(s.carry, n * WIDTH), load(s.grad_a, n * WIDTH)
-    a2, grad_h2, grad_a2 = load(s.rates, m * WIDTH), load(s.carry, m * WIDTH), load(s.grad_a, m * WIDTH)
+    a, grad_h, grad_a = load(s.rates, n * WIDTH), load(s.carry, n * WIDTH), splat(ZERO)
+    a2, grad_h2, grad_a2 = load(s.rates, m * WIDTH), load(s.carry, m * WIDTH), splat(ZERO)
     for t in range(steps - 1, -1, -1):
         grad_y, step = load(s.grad_y, t * WIDTH), load(s.delta, t * WIDTH)
         b, c = broadcast(k.B, t * k.B_time), broadcast(k.C, t * k.C_time)
@@ -183,9 +184,9 @@ def _walk_back_two(s, n, k, k2, steps):
         store(s.grad_x, t * WIDTH, grad_x)
         store(s.grad_rate, t * WIDTH, grad_rate)
     store(s.carry, n * WIDTH, grad_h)
-    store(s.grad_a, n * WIDTH, grad_a)
+    store(s.grad_a, n * WIDTH, load(s.grad_a, n * WIDTH) + grad_a)
     store(s.carry, m * WIDTH, grad_h2)
-    store(s.grad_a, m * WIDTH, grad_a2)
+    store(s.grad_a, m * WIDTH, load(s.grad_a, m * WIDTH) + grad_a2)
 
 
 @njit
