@@ -21,7 +21,7 @@ _RUNS_ON = {"cpu": {"cpu"}, "triton": {"cuda"}}
 _INSTALLED = {name for name in BACKENDS if name not in _NEEDS or find_spec(_NEEDS[name]) is not None}
 
 
-is_compiling, _modes = torch.compiler.is_compiling, torch._C._len_torch_dispatch_stack
+_is_compiling, _modes = torch.compiler.is_compiling, torch._C._len_torch_dispatch_stack
 _transforms = torch._C._functorch.peek_interpreter_stack  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -206,7 +206,7 @@ def _may_pass_the_dispatcher(u: Tensor) -> bool:
     """
     return (
         (type(u) is Tensor or type(u) is torch.nn.Parameter)
-        and not is_compiling()
+        and not _is_compiling()
         and not _modes()
         and _transforms() is None
     )

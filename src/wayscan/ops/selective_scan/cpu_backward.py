@@ -18,6 +18,7 @@ from wayscan.ops.selective_scan.problem import (
     ONE,
     ZERO,
     block_of,
+    blocks_per_group,
     channel_vector,
     checkpoint_rows,
     coefficients,
@@ -289,7 +290,7 @@ def backward_task(p, task, scratch):
     batches = range(
         p.batches * batch_share // p.batch_splits, p.batches * (batch_share + 1) // p.batch_splits
     )
-    per_group = (p.channels // p.groups + WIDTH - 1) // WIDTH
+    per_group = blocks_per_group(p)
     blocks = range(
         group * per_group + per_group * channel_share // p.channel_splits,
         group * per_group + per_group * (channel_share + 1) // p.channel_splits,

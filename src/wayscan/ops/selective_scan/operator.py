@@ -46,10 +46,6 @@ def _laid_out_like(result: Tensor, x: Tensor | None) -> Tensor:
     return result if result.stride() == target.stride() else target.copy_(result)
 
 
-def _nothing(u: Tensor) -> Tensor:
-    return u.new_empty(0)
-
-
 def register(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     """Define wayscan::selective_scan_<backend> and its backward operator; the forward one."""
     name = f"wayscan::selective_scan_{backend}"
@@ -88,7 +84,7 @@ def register(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, delta_softplus
     ):
         inputs = (u, delta, A, B, C, D, z, delta_bias, initial_state)
-        return tuple(_nothing(u) if x is None else torch.empty_like(x) for x in inputs)
+        return tuple(u.new_empty(0) if x is None else torch.empty_like(x) for x in inputs)
 
     def save_inputs(ctx, inputs, output):
         *tensors, ctx.delta_softplus, _, _ = inputs

@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wayscan.ops.selective_scan.simd import WIDTH, load, load_first, softplus, splat, store
+from wayscan.ops.selective_scan.simd import LOG2E, WIDTH, load, load_first, softplus, splat, store
 from wayscan.ops.selective_scan.tiles import STEPS, Rows, load_tile, store_tile
 
 ZERO, ONE = np.float32(0), np.float32(1)
-LOG2E = np.float32(1.4426950408889634)
 
 
 class Sequence(ctypes.Structure):
@@ -152,9 +151,13 @@ def coefficients(p, B, C, n, start):
 
 
 @njit
+def blocks_per_group(p):
+    return (p.channels // p.groups + WIDTH - 1) // WIDTH
+
+
+@njit
 def block_of(p, number):
-    per_group = p.channels // p.groups
-    blocks = (per_group + WIDTH - 1) // WIDTH
+    per_group, blocks = p.channels // p.groups, blocks_per_group(p)
     inside = number % blocks * WIDTH
     group = number // blocks
     return Block(number, group * per_group + inside, min(WIDTH, per_group - inside), group)
@@ -180,7 +183,7 @@ def group_address(grouped, batch, block):
 @njit
 def checkpoint_rows(p, batch, block, tile):
     """Where the states before a tile are kept; the first tile has none."""
-    blocks = p.groups * ((p.channels // p.groups + WIDTH - 1) // WIDTH)
+    blocks = p.groups * blocks_per_group(p)
     tiles = (p.length - 1) // STEPS
     return p.checkpoints + 4 * ((batch * blocks + block.number) * tiles + tile - 1) * p.states * WIDTH
 

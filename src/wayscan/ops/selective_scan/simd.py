@@ -224,12 +224,12 @@ def exp2(builder, x):
     return builder.bitcast(builder.add(builder.bitcast(power, _INTS), exponent), _FLOATS)
 
 
-_LOG2E = np.float32(1.4426950408889634)
+LOG2E = np.float32(1.4426950408889634)
 
 
 @njit(forceinline=True)
 def exp(x):
-    return exp2(x * splat(_LOG2E))
+    return exp2(x * splat(LOG2E))
 
 
 @njit(forceinline=True)
@@ -280,16 +280,6 @@ def load_first(builder, address, index, count):
 def store_first(builder, address, index, count, value):
     """Write the first `count` lanes only."""
     masked_write(builder, value, pointer(builder, address, index), first_lanes(builder, count))
-
-
-@primitive(types.float32, types.int64, types.int64)
-def load_scalar(builder, address, index):
-    return read(builder, pointer(builder, address, index), _FLOAT)
-
-
-@primitive(types.void, types.int64, types.int64, types.float32)
-def store_scalar(builder, address, index, value):
-    write(builder, value, pointer(builder, address, index))
 
 
 @primitive(types.int64, types.int64)

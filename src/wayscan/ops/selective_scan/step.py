@@ -4,11 +4,11 @@ The state (B, D, N) lies with N fastest, so here the lanes are states, not chann
 gate still go WIDTH channels at a time.
 """
 
-import numpy as np
 from llvmlite import ir
 from numba import njit, types
 
 from wayscan.ops.selective_scan.simd import (
+    LOG2E,
     WIDTH,
     broadcast,
     exp2,
@@ -23,8 +23,6 @@ from wayscan.ops.selective_scan.simd import (
     store_first,
 )
 from wayscan.ops.selective_scan.tiles import sum_lanes
-
-LOG2E = np.float32(1.4426950408889634)
 
 
 @primitive(types.int64)
