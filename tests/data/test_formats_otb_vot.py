@@ -26,7 +26,7 @@ def test_every_separator_is_read(tmp_path, separator):
 
 def test_extra_frames_are_cut_and_late_starts_are_known(tmp_path):
     clip = read_sequence(sequence(tmp_path / "BlurCar3", "1 2 3 4\n1 2 3 4\n", frames=9))
-    assert [path.stem for path in clip.paths] == ["0003", "0004"]
+    assert [path.stem for path in clip.frames.paths] == ["0003", "0004"]
     assert (clip.frame(0) == 3).all()
 
 

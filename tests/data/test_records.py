@@ -20,7 +20,6 @@ def test_a_clip_knows_what_is_absent():
     [
         ({"boxes": np.zeros((2, 4))}, "boxes have shape"),
         ({"frames": FRAMES.astype(float)}, "RGB uint8"),
-        ({"frames": None}, "exactly one"),
         ({"visible": np.ones(2)}, "visible has shape"),
     ],
 )

@@ -8,6 +8,8 @@ __getattr__, __dir__ = lazy_names(
         "Clip": ".records",
         "Episode": ".records",
         "Frame": ".records",
+        "ImageFiles": ".footage",
+        "Lens": ".records",
         "read_image": ".images",
     },
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from wayscan.data.footage import ImageFiles
 from wayscan.data.formats.rows import known_boxes, read_flags, read_rows
 from wayscan.data.images import image_paths
 from wayscan.data.records import Clip
@@ -69,7 +70,14 @@ def read_sequence(folder: Path | str) -> Clip:
     if (folder / "absence.label").is_file():
         absent = absent | (read_flags(folder / "absence.label", len(paths)) > 0)
     visible = np.where(absent, 0.0, visible)
-    return Clip(name=folder.name, paths=paths, boxes=boxes, visible=visible, absent=absent, source=SOURCE)
+    return Clip(
+        name=folder.name,
+        frames=ImageFiles(paths),
+        boxes=boxes,
+        visible=visible,
+        absent=absent,
+        source=SOURCE,
+    )
 
 
 def write_sequence(clip: Clip, folder: Path | str, *, quality: int = 95) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wayscan.data.footage import ImageFiles
 from wayscan.data.formats.rows import known_boxes, read_rows
 from wayscan.data.images import image_paths
 from wayscan.data.records import Clip
@@ -80,7 +81,7 @@ def _read(folder: Path, truth: Path) -> Clip:
     absent = np.asarray(np.isnan(boxes).any(axis=1))
     return Clip(
         name=folder.name + which,
-        paths=tuple(paths[: len(boxes)]),
+        frames=ImageFiles(paths[: len(boxes)]),
         boxes=boxes,
         visible=np.where(absent, 0.0, 1.0),
         absent=absent,
