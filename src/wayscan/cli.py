@@ -1,15 +1,17 @@
-"""The command line: `wayscan COMMAND …`.
+"""The command line: `wayscan COMMAND …` and `wayscan SYSTEM VERB …`.
 
 This file stays light, so that `wayscan --help` is there at once: a command's code, torch and even tyro
-are imported when that command runs. A command is a function below; its parameters are its flags.
+are imported when that command runs. A command is a function; its parameters are its flags. Those of a system
+are in its `commands.py`, in a table VERBS. `--config FILE.yaml` stands for the flags that the file holds.
 """
 
+import importlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -116,6 +118,11 @@ def print_json(value: object) -> None:
 COMMANDS: dict[str, Callable[..., int]] = {
     command.__name__: command for command in (demo, bench, runs, show, convert, models, warmup)
 }
+SYSTEMS: dict[str, str] = {
+    "forecast": "Forecast a series: MinGRU, GRU and Mamba in NumPy beside honest baselines.",
+    "world": "The embedded world: look at its data sets and trials, and write them to disk.",
+}
+"""What has verbs, and what it is for; the verbs are in wayscan.NAME.commands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,24 +136,92 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"wayscan {__version__}")
         return DONE
+    if name in SYSTEMS:
+        return _run_verb(name, rest)
     if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, n=2)
-        hint = f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(COMMANDS)}"
-        return _complain(f"no command {name!r}{hint}")
-    return _run(name, rest)
+        return _complain(f"no command {name!r}{_nearest(name, (*COMMANDS, *SYSTEMS))}")
+    return _run(COMMANDS[name], name, rest)
 
 
-def _run(name: str, arguments: Sequence[str]) -> int:
+def _run_verb(system: str, arguments: Sequence[str]) -> int:
+    verbs: dict[str, Callable[..., int]] = importlib.import_module(f"wayscan.{system}.commands").VERBS
+    verb, *rest = arguments or ["--help"]
+    if verb in ("-h", "--help"):
+        lines = [f"usage: wayscan {system} VERB …", "", SYSTEMS[system], "", *_table(verbs)]
+        print("\n".join([*lines, "", f"wayscan {system} VERB --help says more."]))
+        return DONE
+    if verb not in verbs:
+        return _complain(f"{system} has no verb {verb!r}{_nearest(verb, verbs)}")
+    return _run(verbs[verb], f"{system} {verb}", rest)
+
+
+def _run(command: Callable[..., int], name: str, arguments: Sequence[str]) -> int:
     import tyro
 
     try:
         return tyro.cli(
-            COMMANDS[name], args=arguments, prog=f"wayscan {name}", config=(tyro.conf.OmitArgPrefixes,)
+            command,
+            args=_with_file(arguments),
+            prog=f"wayscan {name}",
+            config=(tyro.conf.OmitArgPrefixes,),
         )
     except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         return _complain(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _with_file(arguments: Sequence[str]) -> list[str]:
+    """`--config FILE.yaml` replaced by those flags in the file that the command line does not set itself.
+
+    >>> _with_file(["a", "--seed", "1"])
+    ['a', '--seed', '1']
+    """
+    words = [part for word in arguments for part in _split_config(word)]
+    if "--config" not in words:
+        return words
+    place = words.index("--config")
+    if place + 1 == len(words):
+        raise ValueError("--config is the last word; expected a YAML file of flags after it")
+    from wayscan.data.runs.settings import read_settings
+
+    settings = read_settings(Path(words[place + 1]))
+    given = [*words[:place], *words[place + 2 :]]
+    named = {_bare(word) for word in given if word.startswith("--")}
+    flags = [
+        word for name, value in settings.items() if _bare(name) not in named for word in _flag(name, value)
+    ]
+    return [*given, *flags]
+
+
+def _bare(flag: str) -> str:
+    """The setting that a flag sets: `--no-half` and `--half=1` are both about half.
+
+    >>> _bare("--no-half"), _bare("--num_blocks=2"), _bare("num-blocks")
+    ('half', 'num_blocks', 'num_blocks')
+    """
+    return flag.removeprefix("--").split("=")[0].removeprefix("no-").replace("-", "_")
+
+
+def _split_config(word: str) -> list[str]:
+    return word.split("=", 1) if word.startswith("--config=") else [word]
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    """The words that set a flag.
+
+    >>> _flag("num_blocks", [2, 2]), _flag("half", False), _flag("out", None)
+    (['--num-blocks', '2', '2'], ['--no-half'], ['--out', 'None'])
+    """
+    dashed = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{dashed}" if value else f"--no-{dashed}"]
+    return [f"--{dashed}", *map(str, value if isinstance(value, list) else [value])]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, names, n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(names)}"
 
 
 def _complain(message: str) -> int:
@@ -156,9 +231,13 @@ def _complain(message: str) -> int:
 
 def _overview() -> str:
     lines = ["Selective-scan models that turn frames into motion.", "", "usage: wayscan COMMAND …", ""]
-    for name, command in COMMANDS.items():
-        lines.append(f"  {name:<10}{(command.__doc__ or '').splitlines()[0]}")
-    return "\n".join([*lines, "", "wayscan COMMAND --help says more. wayscan --version"])
+    systems = [f"  {name:<10}{summary}" for name, summary in SYSTEMS.items()]
+    more = "wayscan COMMAND --help says more. wayscan --version"
+    return "\n".join([*lines, *systems, "", *_table(COMMANDS), "", more])
+
+
+def _table(commands: dict[str, Callable[..., int]]) -> list[str]:
+    return [f"  {name:<10}{(command.__doc__ or '').splitlines()[0]}" for name, command in commands.items()]
 
 
 if __name__ == "__main__":
