@@ -72,3 +72,10 @@ def test_a_broken_frame_is_named_when_it_is_read(clip, tmp_path):
     again = got10k.read_sequence(tmp_path / "toy")
     with pytest.raises(ValueError, match=r"00000002\.jpg cannot be decoded"):
         again.frame(1)
+
+
+def test_the_folder_of_a_split_is_enough(clip, tmp_path):
+    got10k.write_split([clip], tmp_path, "train")
+    assert [again.name for again in got10k.read_split(tmp_path / "train")] == ["toy"]
+    with pytest.raises(ValueError, match="did you mean train"):
+        got10k.read_split(tmp_path, "trian")

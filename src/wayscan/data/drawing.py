@@ -55,17 +55,31 @@ def draw_path(image: Image, pixels: ArrayLike, colour: Colour = ORANGE, dots: bo
 
 
 def write(image: Image, words: str, place: tuple[float, float] = (4, 4), colour: Colour = WHITE) -> Image:
-    """ASCII words with their top-left corner at `place`, on a dark ground to be read anywhere."""
+    """ASCII words with their top-left corner at `place`, in lines that fit, on a dark ground."""
     import cv2
 
-    size = _text_size(image)
-    (width, height), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    x, y = int(np.clip(place[0], 0, max(image.shape[1] - width - 4, 0))), int(max(place[1], 0))
-    ground = image[y : y + height + below + 3, x : x + width + 4]
-    ground[:] = ground // 3
-    origin = (x + 2, y + height + 1)
-    cv2.putText(image, words, origin, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+    size, top = _text_size(image), place[1]
+    for line in _lines(words, size, image.shape[1] - 4):
+        (width, height), below = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+        x, y = int(np.clip(place[0], 0, max(image.shape[1] - width - 4, 0))), int(max(top, 0))
+        ground = image[y : y + height + below + 3, x : x + width + 4]
+        ground[:] = ground // 3
+        origin = (x + 2, y + height + 1)
+        cv2.putText(image, line, origin, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+        top = y + height + below + 3
     return image
+
+
+def _lines(words: str, size: float, widest: int) -> list[str]:
+    """The words in lines of at most so many pixels; a word that is wider alone stands alone."""
+    import cv2
+
+    lines: list[str] = []
+    for word in words.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        fits = cv2.getTextSize(longer, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] <= widest
+        lines = [*lines[:-1], longer] if lines and fits else [*lines, word]
+    return lines
 
 
 def paint_depth(depth: NDArray[np.float32], far: float = 20.0) -> Image:

@@ -1,6 +1,7 @@
 """Numbers in text files, with the file and the line named for every fault."""
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,31 @@ def known_boxes(boxes: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
     unknown = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] == 0).any(axis=1)
     boxes[unknown] = np.nan
     return boxes
+
+
+def box_lines(boxes: NDArray[np.float64]) -> Iterator[str]:
+    """Boxes (K, 4) as lines `x,y,w,h`; one that is not known as zeros, which `known_boxes` reads as NaN."""
+    return (",".join(f"{value:.4f}" for value in box) for box in np.nan_to_num(boxes, nan=0.0))
+
+
+def read_flag_line(path: Path, count: int) -> NDArray[np.float64]:
+    """A label file with all `count` numbers in one line, or one a line."""
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; expected {count} numbers in one line; check the folder")
+    words = [word for word in SEPARATORS.split(path.read_text(encoding="utf-8-sig").strip()) if word]
+    try:
+        flags = np.array([float(word) for word in words])
+    except ValueError:
+        bad = next(word for word in words if not word.replace(".", "", 1).isdecimal())
+        raise ValueError(f"{path}, number {words.index(bad) + 1}: {bad!r} is no number") from None
+    if len(flags) != count:
+        raise ValueError(f"{path} has {len(flags)} numbers; expected {count}, one for each frame")
+    return flags
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """A text file of lines."""
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _either(counts: tuple[int, ...]) -> str:

@@ -2,7 +2,7 @@
 each.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from wayscan.world.sprites.compose import (
     place,
 )
 from wayscan.world.sprites.cutouts import Scene, Sprite
-from wayscan.world.sprites.damage import Damage, apply_damage, draw_damage
+from wayscan.world.sprites.damage import Damage, apply_damage, draw_damages
 from wayscan.world.sprites.library import Library, Sources, library_for
 from wayscan.world.sprites.motion import Path, draw_camera, draw_path, excursion, through, wander
 
@@ -199,7 +199,7 @@ def draw_script(rng: np.random.Generator, library: Library, spec: ClipSpec) -> S
         actors.append(_actor(rng, role.sprite, role.anchor, side / role.side, lead_path, side))
     crossings = _count(rng, spec.occluder_shares)
     actors += [_occluder(rng, library, lead_path, side, frame) for _ in range(crossings)]
-    damages = _draw_damages(rng, cameras, spec.frames)
+    damages = draw_damages(rng, np.array([camera[:, 2] for camera in cameras]))
     return Script(scene, fit, offset, role, tuple(actors), lead, cameras, damages, frame)
 
 
@@ -266,23 +266,6 @@ def _carried(bend: Bend, centre: NDArray[np.float64], advance: float) -> Bend:
 
     x, y = float(centre[0]), float(centre[1])
     return Bend(moved(bend.x_by_y, y), moved(bend.x_by_x, x), moved(bend.y_by_x, x), moved(bend.y_by_y, y))
-
-
-def _draw_damages(rng: np.random.Generator, cameras: list[Matrix], frames: int) -> list[Damage]:
-    """Damage in each frame: light that wanders and may jump, blur where the camera moves."""
-    camera = draw_damage(rng)
-    light = rng.uniform(0, 0.12) * wander(rng, frames)
-    if rng.random() < 0.15:
-        light[int(rng.integers(1, frames)) :] += rng.normal(0, 0.25)
-    starts = rng.integers(0, 512, (frames, 2)).tolist()
-    shutter = rng.uniform(0, 0.7)
-    damages = []
-    for k in range(frames):
-        moved = shutter * (cameras[k][:, 2] - cameras[max(k - 1, 0)][:, 2])
-        gain = np.minimum(np.array(camera.gain) * np.exp(light[k]), 1.8).tolist()
-        motion = np.clip(moved, -12, 12).tolist()
-        damages.append(replace(camera, gain=tuple(gain), motion=tuple(motion), noise_start=tuple(starts[k])))
-    return damages
 
 
 def _count(rng: np.random.Generator, shares: tuple[float, ...]) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayscan.world.sprites.compose import line_kernel
+from wayscan.world.sprites.motion import wander
 
 GREY_SHARE = 0.08
 NOISE_SIDE = 512
@@ -67,6 +68,26 @@ def vary_damage(damage: Damage, rng: np.random.Generator, strength: float = 1.0)
         slope=tuple(slope),
         noise_start=tuple(start),
     )
+
+
+def draw_damages(rng: np.random.Generator, places: NDArray[np.float64]) -> list[Damage]:
+    """Damage in each frame of a video whose picture shifts to `places` (K, 2), in pixels: light that wanders
+    and may jump, blur where the camera moves.
+    """
+    frames = len(places)
+    camera = draw_damage(rng)
+    light = rng.uniform(0, 0.12) * wander(rng, frames)
+    if rng.random() < 0.15:
+        light[int(rng.integers(1, frames)) :] += rng.normal(0, 0.25)
+    starts = rng.integers(0, NOISE_SIDE, (frames, 2)).tolist()
+    shutter = rng.uniform(0, 0.7)
+    damages = []
+    for k in range(frames):
+        moved = shutter * (places[k] - places[max(k - 1, 0)])
+        gain = np.minimum(np.array(camera.gain) * np.exp(light[k]), 1.8).tolist()
+        motion = np.clip(moved, -12, 12).tolist()
+        damages.append(replace(camera, gain=tuple(gain), motion=tuple(motion), noise_start=tuple(starts[k])))
+    return damages
 
 
 def apply_damage(picture: NDArray[np.uint8], damage: Damage) -> NDArray[np.uint8]:
