@@ -26,7 +26,7 @@ from rich.table import Table
 from wayscan.data.atomic import write_atomically
 from wayscan.data.runs.provenance import git_state, versions
 
-WIDE = 140  # columns of a report in a file or a pipe
+WIDE = 150  # columns of a report in a file or a pipe
 RECORDS = Path(__file__).parent / "claims"
 
 
@@ -156,7 +156,7 @@ def show(report: Report, *, json_line: bool) -> int:
 
 def _table(report: Report) -> Table:
     table = Table(title=f"{report.bench}, on {machine()['processor']}", title_justify="left")
-    table.add_column("claim", no_wrap=True)
+    table.add_column("claim", max_width=66)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("goal", justify="right", no_wrap=True)
     table.add_column("")

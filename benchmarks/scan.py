@@ -17,7 +17,8 @@ import torch
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
-from wayscan import selective_scan, warmup
+from wayscan import selective_scan
+from wayscan.ops import warmup
 
 from . import scan_processes
 from .claims import Findings, Report, recorded_claims, show

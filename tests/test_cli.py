@@ -74,6 +74,12 @@ LIGHT += [
     "wayscan.world",
     "wayscan.track",
     "wayscan.track.config",
+    "wayscan.forecast",
+    "wayscan.forecast.config",
+    "wayscan.forecast.commands",
+    "wayscan.world.commands",
+    "wayscan.track.commands",
+    "wayscan.warming",
 ]
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from wayscan.ops.selective_scan.kernel_cache import cache_root
+from wayscan.ops.kernel_cache import cache_root
 
 SOURCE = Path(__file__).parent / "scan512.c"
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")

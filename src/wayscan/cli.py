@@ -101,9 +101,9 @@ def show(run: Path, /, *, out: Path | None = None, language: Literal["en", "zh"]
 
 
 def warmup() -> int:
-    """Compile the CPU kernels now, so that the first scan does not wait for it."""
-    from wayscan.ops import warmup as compile_kernels
-    from wayscan.ops.selective_scan.kernel_cache import cache_root
+    """Compile the CPU kernels now, so that the first scan or picture does not wait for it."""
+    from wayscan.ops.kernel_cache import cache_root
+    from wayscan.warming import warmup as compile_kernels
 
     compile_kernels()
     print(f"kernels compiled, in {cache_root()}")
@@ -120,6 +120,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 }
 SYSTEMS: dict[str, str] = {
     "forecast": "Forecast a series: MinGRU, GRU and Mamba in NumPy beside honest baselines.",
+    "track": "Follow one target through a video: from a first box to a box in every frame.",
     "world": "The embedded world: look at its data sets and trials, and write them to disk.",
 }
 """What has verbs, and what it is for; the verbs are in wayscan.NAME.commands."""
@@ -158,6 +159,7 @@ def _run_verb(system: str, arguments: Sequence[str]) -> int:
 def _run(command: Callable[..., int], name: str, arguments: Sequence[str]) -> int:
     import tyro
 
+    _bear_absent_torch()
     try:
         return tyro.cli(
             command,
@@ -169,6 +171,16 @@ def _run(command: Callable[..., int], name: str, arguments: Sequence[str]) -> in
         return _complain(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _bear_absent_torch() -> None:
+    """tyro looks once whether torch is loaded and trips over `sys.modules["torch"] = None`: let it look."""
+    import tyro
+
+    if "torch" in sys.modules and sys.modules["torch"] is None:
+        del sys.modules["torch"]
+        tyro.cli(lambda: None, args=[])
+        sys.modules["torch"] = None  # type: ignore[assignment]
 
 
 def _with_file(arguments: Sequence[str]) -> list[str]:

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-from wayscan.ops.selective_scan import kernel_cache
+from wayscan.ops import kernel_cache
+from wayscan.ops.kernel_cache import KernelSet
+from wayscan.ops.selective_scan.kernels import KERNELS as SCAN_KERNELS
+from wayscan.world.kernels import KERNELS as WORLD_KERNELS
 
 SCAN = """
 import torch
@@ -72,23 +75,28 @@ print(simd.WIDTH)
         assert named is None or got == width
 
 
-def test_a_change_of_any_kernel_file_changes_the_folder(tmp_path, monkeypatch):
-    before = kernel_cache._fingerprint()
-    for name in kernel_cache.KERNEL_SOURCES:
-        (tmp_path / name).write_bytes((kernel_cache.SOURCE_FOLDER / name).read_bytes())
-    monkeypatch.setattr(kernel_cache, "SOURCE_FOLDER", tmp_path)
-    assert kernel_cache._fingerprint() == before
-    (tmp_path / "tiles.py").write_text("# changed")
-    assert kernel_cache._fingerprint() != before
+@pytest.mark.parametrize("kernels", [SCAN_KERNELS, WORLD_KERNELS], ids=["scan", "world"])
+def test_a_change_of_any_kernel_file_changes_the_folder(kernels, tmp_path, monkeypatch):
+    before = kernels.fingerprint()
+    for name in kernels.sources:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((kernels.folder / name).read_bytes())
+    monkeypatch.setattr(KernelSet, "folder", tmp_path)
+    assert kernels.fingerprint() == before
+    (tmp_path / kernels.sources[1]).write_text("# changed")
+    assert kernels.fingerprint() != before
 
 
-def test_every_kernel_source_is_in_the_fingerprint():
-    folder = kernel_cache.SOURCE_FOLDER
-    compiled = {
-        file.name for file in folder.glob("*.py") if "numba" in file.read_text().split("import", 1)[1]
+@pytest.mark.parametrize(("kernels", "room"), [(SCAN_KERNELS, "."), (WORLD_KERNELS, "world")])
+def test_every_kernel_source_is_in_the_fingerprint(kernels, room):
+    folder = kernels.folder
+    uses = {
+        file.relative_to(folder).as_posix()
+        for file in (folder / room).rglob("*.py")
+        if "\nfrom numba" in file.read_text(encoding="utf-8")
     }
-    uses = {file.name for file in folder.glob("*.py") if "from numba" in file.read_text()}
-    assert uses <= set(kernel_cache.KERNEL_SOURCES) | compiled & {"kernel_cache.py"}
+    assert uses
+    assert uses <= set(kernels.sources)
 
 
 def test_where_kernels_go(tmp_path, monkeypatch):

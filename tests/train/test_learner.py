@@ -189,3 +189,30 @@ def test_the_size_of_a_checkpoint_is_known_before_the_first_step(model, task, av
     needed = sum(-(-tensor.nbytes // 64) * 64 for tensor in tensors.values())
     assert 0.5 * whole < needed <= whole
     assert sum(tensor.nbytes for tensor in step.weights().values()) <= weights < whole
+
+
+def test_a_channels_last_model_goes_on_to_the_same_numbers(tmp_path):
+    """Restored moments lie as their weights do, or a fused optimiser would mix them up silently."""
+
+    def convolution() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
+
+    def squares(model: nn.Module, data: dict) -> Outcome:
+        return Outcome(model(data["x"]).square().mean())
+
+    pieces = [[Batch([number], {"x": torch.randn(2, 3, 6, 6)})] for number in range(3)]
+    whole, first, second = (learner(convolution(), squares) for _ in range(3))
+    for number, piece in enumerate(pieces, start=1):
+        whole(number, piece)
+    for number, piece in enumerate(pieces[:2], start=1):
+        first(number, piece)
+    state = {
+        key: {name: x.contiguous() for name, x in value.items()} if key == "model" else value
+        for key, value in first.state_dict().items()
+    }
+    for moments in state["optimiser"]["state"].values():
+        moments.update({name: x.contiguous() for name, x in moments.items()})
+    second.load_state_dict(state, tmp_path)
+    second(3, pieces[2])
+    assert (second.model.weight == whole.model.weight).all()

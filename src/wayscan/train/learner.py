@@ -131,6 +131,7 @@ class Learner:
         frozen = [name for name in self.model.state_dict() if self.frozen.holds(name)]
         put_weights(self.model, state["model"], origin, frozen)
         self.optimiser.load_state_dict(state["optimiser"])
+        _lay_out_like_weights(self.optimiser)
         self.scaler.load_state_dict(state["scaler"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -197,3 +198,11 @@ class Learner:
 
 def _detached(outcome: Outcome) -> Outcome:
     return map_tensors(outcome, lambda tensor: tensor.detach())
+
+
+def _lay_out_like_weights(optimiser: torch.optim.Optimizer) -> None:
+    """Give each restored moment its weight's strides: a fused optimiser reads both in the same order."""
+    for weight, moments in optimiser.state.items():
+        for name, moment in moments.items():
+            if moment.shape == weight.shape and moment.stride() != weight.stride():
+                moments[name] = torch.empty_like(weight).copy_(moment)

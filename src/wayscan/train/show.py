@@ -3,22 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wayscan.data.fonts import Language, font_settings
 from wayscan.data.runs.folder import Run, RunState
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Language = Literal["en", "zh"]
 Curve = tuple[list[float], list[float]]
 
 _COLOURS = ("#3b6fb6", "#d1662a", "#3c8d5a", "#8a5aa8", "#a6862c", "#5f6b77")
 _TRAINING, _VALIDATION, _MARK = _COLOURS[0], _COLOURS[1], "#2a2a2a"
-_CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
-    "Droid Sans Fallback", "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "Unifont",
-)  # fmt: skip
 _WORDS: dict[str, dict[str, str]] = {
     "en": {},
     "zh": {
@@ -50,7 +46,7 @@ def draw_curves(run: str | Path, out_png: str | Path, language: Language = "en")
             f"{run} has measured nothing yet: its metrics.jsonl is empty; wait for its first line"
         )
     panels, state = panels_of(lines), opened.state()
-    with matplotlib.rc_context({"font.size": 9, "axes.unicode_minus": False, **_font(language)}):  # type: ignore[arg-type]
+    with matplotlib.rc_context({"font.size": 9, "axes.unicode_minus": False, **font_settings(language)}):  # type: ignore[arg-type]
         columns = min(3, math.ceil(math.sqrt(len(panels))))
         rows = math.ceil(len(panels) / columns)
         figure = Figure(figsize=(4.6 * columns, 2.9 * rows + 0.6), layout="constrained")
@@ -165,21 +161,3 @@ def _smooth(values: Sequence[float]) -> list[float]:
 
 def _word(text: str, language: Language) -> str:
     return _WORDS[language].get(text, text)
-
-
-def _font(language: Language) -> dict[str, Any]:
-    """Matplotlib settings with a font that has the glyphs."""
-    if language not in _WORDS:
-        raise ValueError(f"language is {language!r}; expected one of {', '.join(_WORDS)}")
-    if language == "en":
-        return {}
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    for name in _CHINESE_FONTS:
-        if name in installed:
-            return {"font.family": [name, "DejaVu Sans"]}
-    raise ValueError(
-        "language is 'zh', but no font with Chinese glyphs is installed: install one (Debian: apt install "
-        "fonts-noto-cjk; then delete matplotlib's font cache) or use language 'en'"
-    )

@@ -15,18 +15,12 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import lower_builtin, models, register_model
 
+from wayscan.ops.kernel_cache import processor
 
-def _target() -> tuple[str, set[str]]:
-    """The processor numba compiles for, and its features (NUMBA_CPU_NAME and NUMBA_CPU_FEATURES included)."""
-    _, cpu, features = cpu_target.target_context.codegen().magic_tuple()  # pyright: ignore[reportAttributeAccessIssue]
-    return cpu, {flag[1:] for flag in features.split(",") if flag.startswith("+")}
-
-
-CPU, FEATURES = _target()
+CPU, FEATURES = processor()
 AVX512 = {"avx512f", "avx512vl", "avx512dq"} <= FEATURES
 WIDTH = 16 if AVX512 else 8 if {"avx2", "fma"} <= FEATURES else 4
 

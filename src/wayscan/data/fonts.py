@@ -1,0 +1,28 @@
+"""Fonts of figures by language."""
+
+from typing import Any, Literal, get_args
+
+Language = Literal["en", "zh"]
+
+CHINESE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "Droid Sans Fallback", "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "Unifont",
+)  # fmt: skip
+
+
+def font_settings(language: Language) -> dict[str, Any]:
+    """Matplotlib settings with a font that has the glyphs."""
+    if language not in get_args(Language):
+        raise ValueError(f"language is {language!r}; expected one of {', '.join(get_args(Language))}")
+    if language == "en":
+        return {}
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    for name in CHINESE_FONTS:
+        if name in installed:
+            return {"font.family": ["DejaVu Sans", name]}  # what the first lacks comes from the second
+    raise ValueError(
+        "language is 'zh', but no font with Chinese glyphs is installed: install one (Debian: apt install "
+        "fonts-noto-cjk; then delete matplotlib's font cache) or use language 'en'"
+    )
