@@ -3,13 +3,14 @@
     export OMP_NUM_THREADS=1
     python recipes/track.py --images DIR --segments DIR --presets tiny nano --out OUT
     python recipes/track.py --free --presets tiny nano --out OUT        (without the photographs)
-    python recipes/track.py --images DIR --segments DIR --ablate nano --seeds 3 --out OUT   (on/off table)
 
 On a processor: --presets nano --batch 32 --reuse 1 --workers 1 --rate 1.2e-3 --average 0.998 --minutes 49
 --evaluate-every 600.
 
-Worker processes draw samples of the sprite world (seed, index) into shared memory; every model learns from
-the same batches. The learning rate follows the clock: warm-up, then a cosine that reaches 0 when the minutes
+This is the pair stage against the clock, for making the bundled models: `wayscan track train` does the same
+by epochs, in a run folder that can be resumed, and has the sequence stage. Worker processes draw samples of
+the sprite world (seed, index) into shared memory; all models learn from the same batches, so that a GPU does
+not wait for them. The learning rate follows the clock: warm-up, then a cosine that reaches 0 when the minutes
 are over. `--init OUT` goes on from the weights of an earlier run. `--held-images` and `--held-segments` name
 photographs that only examine. Each model comes out as NAME/config.json and NAME/model.safetensors (the
 averaged weights, bf16), beside metrics.jsonl.
@@ -18,25 +19,19 @@ averaged weights, bf16), beside metrics.jsonl.
 import argparse
 import json
 import math
-import mmap
-import multiprocessing
 import os
-import queue
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
+from track_feed import Feed, Pool, batches
 
 from wayscan.pretrained import load_pretrained, save_pretrained
 from wayscan.track.config import (
-    ABLATIONS,
     PRESETS,
     TRAINING_SEEDS,
     TUNING_SEEDS,
@@ -45,12 +40,9 @@ from wayscan.track.config import (
     TrackerConfig,
     preset,
 )
-from wayscan.track.coordinates import decode
 from wayscan.track.data import prepare, to_tensors
-from wayscan.track.dense import best_box
-from wayscan.track.losses import iou, losses
-from wayscan.track.metrics import auroc
 from wayscan.track.model import TrackModel
+from wayscan.track.pair_stage import examine, outcome, predict
 from wayscan.train.average import ExponentialAverage
 from wayscan.train.config import OptimConfig
 from wayscan.train.modules import Frozen
@@ -61,106 +53,8 @@ from wayscan.world.sprites.pairs import PairSpec, training_batch
 SAVING = 20.0  # seconds kept for the last evaluation and the files
 
 
-class Feed:
-    """Batches 0, 1, 2 … of a seed, drawn by forked processes into shared memory and carried to the device in
-    order.
-    """
-
-    def __init__(
-        self, seed: int, batch: int, spec: PairSpec, library: Library, workers: int, depth: int = 3
-    ) -> None:
-        context = multiprocessing.get_context("fork")
-        example = training_batch(seed, 0, 1, spec, library)
-        self.slots = [[_shared(example, batch) for _ in range(depth)] for _ in range(workers)]
-        self.free = [context.Semaphore(depth) for _ in range(workers)]
-        self.full = [context.Semaphore(0) for _ in range(workers)]
-        self.carried: queue.Queue[dict[str, Tensor] | None] = queue.Queue(maxsize=4)
-        self.taken = 0
-
-        def work(worker: int) -> None:
-            cv2.setNumThreads(0)
-            for k in range(10**9):
-                self.free[worker].acquire()
-                drawn = training_batch(seed, (worker + k * workers) * batch, batch, spec, library)
-                for name, place in self.slots[worker][k % depth].items():
-                    place[:] = drawn[name]
-                self.full[worker].release()
-
-        self.processes = [context.Process(target=work, args=(w,), daemon=True) for w in range(workers)]
-        for process in self.processes:
-            process.start()
-
-    def carry_to(self, device: str) -> None:
-        """Start to bring batches to the device; not before all forks are done."""
-        threading.Thread(target=self._carry, args=(device,), daemon=True).start()
-
-    def take(self, wait: bool) -> dict[str, Tensor] | None:
-        """The next batch on the device, or None if it is not there yet and `wait` is False."""
-        try:
-            batch = self.carried.get(block=wait)
-        except queue.Empty:
-            return None
-        if batch is None:
-            alive = sum(process.is_alive() for process in self.processes)
-            raise RuntimeError(
-                f"no batch came within 120 s; {alive} of {len(self.processes)} workers are alive"
-            )
-        self.taken += 1
-        return batch
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.terminate()
-
-    def _carry(self, device: str) -> None:
-        stream = torch.cuda.Stream() if device == "cuda" else None
-        for k in range(10**9):
-            round_, worker = divmod(k, len(self.slots))
-            if not self.full[worker].acquire(timeout=120):
-                self.carried.put(None)
-                return
-            slot = self.slots[worker][round_ % len(self.slots[worker])]
-            with torch.cuda.stream(stream):
-                batch = {name: torch.from_numpy(place).to(device, copy=True) for name, place in slot.items()}
-            if stream is not None:
-                stream.synchronize()
-                for tensor in batch.values():
-                    tensor.record_stream(torch.cuda.default_stream())
-            self.free[worker].release()
-            self.carried.put(batch)
-
-
-def _shared(example: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
-    """Arrays of `batch` samples in memory that forked processes share."""
-    places = {}
-    for name, array in example.items():
-        shape = (batch, *array.shape[1:])
-        memory = mmap.mmap(-1, math.prod(shape) * array.itemsize)
-        places[name] = np.frombuffer(memory, dtype=array.dtype).reshape(shape)
-    return places
-
-
-class Pool:
-    """The latest samples on the device, so that each can be learnt from more than once."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity, self.filled, self.next = capacity, 0, 0
-        self.kept: dict[str, Tensor] = {}
-
-    def add(self, batch: dict[str, Tensor]) -> None:
-        count = len(batch["search"])
-        if not self.kept:
-            self.capacity -= self.capacity % count
-            self.kept = {name: x.new_empty(self.capacity, *x.shape[1:]) for name, x in batch.items()}
-        for name, x in batch.items():
-            self.kept[name][self.next : self.next + count] = x
-        self.next = (self.next + count) % self.capacity
-        self.filled = min(self.filled + count, self.capacity)
-
-    def draw(self, count: int) -> dict[str, Tensor]:
-        device = self.kept["search"].device
-        places = torch.randint(self.filled, (count,), device=device)
-        return {name: x[places] for name, x in self.kept.items()}
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    return torch.autocast(device.type, precision, enabled=precision != torch.float32)
 
 
 @dataclass(eq=False)
@@ -180,56 +74,23 @@ class Pupil:
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * share
-        with torch.autocast(batch["search"].device.type, precision, enabled=precision != torch.float32):
-            output = self.model(
-                *(batch[name] for name in ("first", "dynamic", "search", "template_boxes", "past"))
-            )
-        total, parts = losses(self.model, output, batch, LossConfig())
+        with autocast(batch["search"].device, precision):
+            output = predict(self.model, batch)
+        learnt = outcome(self.model, output, batch, LossConfig())
         self.optimiser.zero_grad()
-        total.backward()
+        learnt.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         if torch.isfinite(norm):
             self.optimiser.step()
             self.average.update()
         else:
             self.skipped += 1
-        return {"loss": total.detach(), "gradient": norm, **parts}
+        return {"loss": learnt.loss.detach(), "gradient": norm, **learnt.parts}  # type: ignore[dict-item]
 
-    @torch.no_grad()
-    def evaluate(self, batches: list[dict[str, Tensor]], precision: torch.dtype) -> dict[str, float]:
-        """Of the averaged weights on held-out samples: IoU of either head, AUROC of the score."""
-        self.model.eval()
-        found: dict[str, list[Tensor]] = {
-            name: [] for name in ("tokens", "dense", "score", "present", "past", "best")
-        }
+    def examine(self, batches: list[dict[str, Tensor]], precision: torch.dtype) -> dict[str, float]:
+        """How good the averaged weights are on held-out samples."""
         with self.average.in_place():
-            for raw in batches:
-                batch = prepare(raw)
-                with torch.autocast(
-                    batch["search"].device.type, precision, enabled=precision != torch.float32
-                ):
-                    output = self.model(
-                        *(batch[name] for name in ("first", "dynamic", "search", "template_boxes", "past"))
-                    )
-                found["tokens"].append(iou(decode(output.logits), batch["box"]))
-                if output.heat is not None and output.dense is not None:
-                    found["dense"].append(iou(best_box(output.heat, output.dense), batch["box"]))
-                found["best"].append(iou(self.model.boxes(output), batch["box"]))
-                found["past"].append(iou(batch["past"][:, -1], batch["box"]))
-                found["score"].append(output.score.float())
-                found["present"].append(batch["present"])
-        whole = {name: torch.cat(parts).cpu().numpy() for name, parts in found.items() if parts}
-        there = whole["present"] > 0
-        heads = {
-            f"iou_{name}": float(whole[name][there].mean())
-            for name in ("tokens", "dense", "past")
-            if name in whole
-        }
-        return {
-            **heads,
-            "success": float((whole["best"][there] > 0.5).mean()),
-            "auroc": auroc(whole["score"], there & (whole["best"] > 0.3)),
-        }
+            return examine(self.model, batches, autocast(batches[0]["search"].device, precision))
 
     def save(self, folder: Path) -> None:
         with self.average.in_place():
@@ -239,9 +100,9 @@ class Pupil:
         save_pretrained(folder / self.name, weights, TrackerConfig(model=self.config).as_dict())
 
 
-def enrol(name: str, config: TrackConfig, arguments: argparse.Namespace, seed: int) -> Pupil:
+def enrol(name: str, config: TrackConfig, arguments: argparse.Namespace) -> Pupil:
     """A model with its optimiser, from scratch or from earlier weights."""
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     model = TrackModel(config)
     if arguments.init is not None:
         _, weights = load_pretrained(
@@ -256,36 +117,11 @@ def enrol(name: str, config: TrackConfig, arguments: argparse.Namespace, seed: i
     )
 
 
-def pupils(arguments: argparse.Namespace) -> list[Pupil]:
-    if arguments.ablate is None:
-        return [enrol(name, preset(name), arguments, 0) for name in arguments.presets]
-    whole = preset(arguments.ablate)
-    variants = {"whole": whole, **{name: replace(whole, **changes) for name, changes in ABLATIONS.items()}}
-    return [
-        enrol(f"{name}-{seed}", config, arguments, seed)
-        for name, config in variants.items()
-        for seed in range(arguments.seeds)
-    ]
-
-
 def rate_share(done: float, warm: float) -> float:
     """Share of the peak rate when a share of the time is done."""
     if done < warm:
         return max(done / warm, 0.01)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm) / (1 - warm))))
-
-
-def batches(feed: Feed, pool: Pool, count: int, reuse: int) -> Iterator[dict[str, Tensor]]:
-    """Fresh batches as they come; while none is ready, samples of the pool, each fresh batch used `reuse`
-    times.
-    """
-    since = reuse
-    while True:
-        fresh = feed.take(wait=since >= reuse)
-        since = since + 1 if fresh is None else 1
-        if fresh is not None and reuse > 1:
-            pool.add(fresh)
-        yield pool.draw(count) if fresh is None else fresh
 
 
 @dataclass(eq=False)
@@ -348,11 +184,10 @@ class School:
     def examine(self) -> None:
         """Measure and save every pupil."""
         for pupil in self.pupils:
-            measured = pupil.evaluate(self.held_out, self.precision)
+            measured = pupil.examine(self.held_out, self.precision)
             self.write(step=self.steps, model=pupil.name, held_out=measured)
             self.say(f"{pupil.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in measured.items()))
-            if self.arguments.ablate is None:
-                pupil.save(self.arguments.out)
+            pupil.save(self.arguments.out)
 
     def write(self, **line: object) -> None:
         with (self.arguments.out / "metrics.jsonl").open("a") as journal:
@@ -364,10 +199,11 @@ class School:
 
 def pair_spec(arguments: argparse.Namespace) -> PairSpec:
     """What the samples look like: pictures of the size that all models take."""
-    names = arguments.presets if arguments.ablate is None else [arguments.ablate]
-    sizes = {(preset(name).template_size, preset(name).search_size) for name in names}
+    sizes = {(preset(name).template_size, preset(name).search_size) for name in arguments.presets}
     if len(sizes) > 1:
-        raise SystemExit(f"--presets {' '.join(names)} take pictures of different sizes; train them in turn")
+        raise SystemExit(
+            f"--presets {' '.join(arguments.presets)} take pictures of different sizes; train them in turn"
+        )
     template_size, search_size = sizes.pop()
     sources = Sources(images=arguments.images, segments=arguments.segments, cache=arguments.cache)
     return PairSpec(sources=sources, template_size=template_size, search_size=search_size)
@@ -402,7 +238,7 @@ def train(arguments: argparse.Namespace, began: float) -> None:
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
     feed.carry_to(arguments.device)
-    learners = pupils(arguments)
+    learners = [enrol(name, preset(name), arguments) for name in arguments.presets]
     for pupil in learners:
         say(began, f"{pupil.name}: {sum(p.numel() for p in pupil.model.parameters()):,} parameters")
     precision = torch.bfloat16 if arguments.precision == "bf16" else torch.float32
@@ -421,10 +257,6 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--presets", nargs="+", default=["tiny", "nano"], choices=list(PRESETS))
-    parser.add_argument(
-        "--ablate", choices=list(PRESETS), help="train a preset with each part left out instead"
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="how often each ablation is trained")
     parser.add_argument("--images", type=Path, help="folder of photographs")
     parser.add_argument("--segments", type=Path, help="folder of their label images")
     parser.add_argument("--held-images", type=Path, help="folder of photographs only to examine on")

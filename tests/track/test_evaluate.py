@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wayscan.data.records import Clip
-from wayscan.track.evaluate import Answer, OpenCvTracker, StaticBox, evaluate, follow, jittered_starts
+from wayscan.track.evaluate import Answer, OpenCvTracker, StaticBox, evaluate, follow, starts_of
 
 
 def moving_clip(frames: int = 12, absent: tuple[int, ...] = ()) -> Clip:
@@ -68,8 +68,8 @@ def test_other_peers_follow(name):
 
 def test_starts_are_the_same_for_everyone_and_near_the_truth():
     clip = moving_clip(3)
-    starts = jittered_starts(clip, 3, seed=5)
-    np.testing.assert_array_equal(starts, jittered_starts(clip, 3, seed=5))
+    starts = starts_of(clip, 3, seed=5)
+    np.testing.assert_array_equal(starts, starts_of(clip, 3, seed=5))
     assert (np.abs(np.stack(starts) - clip.boxes[0]) < 8).all()
     assert len({tuple(box) for box in starts}) == 3
 

@@ -80,7 +80,7 @@ def test_success_and_precisions(pairs):
     expected_auc = np.mean([np.mean(np.array(overlaps) > t) for t in thresholds])
     assert metrics["auc"] == pytest.approx(expected_auc, abs=0.051)  # a threshold may be met to rounding
     assert metrics["precision"] == pytest.approx(np.mean(np.array(off) <= 20))
-    assert metrics["norm_precision_at_20"] == pytest.approx(np.mean(np.array(scaled) <= 0.2))
+    assert metrics["norm_precision"] == pytest.approx(np.mean(np.array(scaled) <= 0.2))
     area = np.mean([np.mean(np.array(scaled) <= k / 100) for k in range(51)])
     assert metrics["norm_precision_area"] == pytest.approx(area, abs=0.02)
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from wayscan.track.config import LoopConfig as LoopConfig
     from wayscan.track.config import LossConfig as LossConfig
     from wayscan.track.config import TrackConfig as TrackConfig
+    from wayscan.track.loop import Track as Track
     from wayscan.track.model import TrackModel as TrackModel
-    from wayscan.track.run import Track as Track
     from wayscan.track.run import Tracker as Tracker
 else:
     __getattr__, __dir__ = lazy_names(
@@ -27,7 +27,7 @@ else:
             "PRESETS": ".config",
             "LoopConfig": ".config",
             "LossConfig": ".config",
-            "Track": ".run",
+            "Track": ".loop",
             "TrackConfig": ".config",
             "TrackModel": ".model",
             "Tracker": ".run",

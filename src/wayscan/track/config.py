@@ -11,6 +11,9 @@ TRAINING_SEEDS = range(1_000, 100_000)
 TUNING_SEEDS = range(100_000, 200_000)
 JUDGING_SEEDS = range(200_000, 300_000)
 
+# Of box corners as words, in units of the search crop: half a crop beyond each edge.
+COORDINATE_SPAN = (-0.5, 1.5)
+
 Encoder = Literal["shared", "separate", "forward", "vit"]
 Preset = Literal["base", "small", "tiny", "nano"]
 
@@ -80,6 +83,8 @@ class TrackConfig:
             )
         if self.fusion == "gated" and self.encoder != "shared":
             raise ValueError(f"fusion is 'gated', which encoder 'shared' has; encoder is {self.encoder!r}")
+        if self.layer_scale is not None and self.encoder == "vit":
+            raise ValueError("layer_scale is set, which only scans have; encoder is 'vit'; leave it out")
         if self.past < 0 or min(self.width, self.depth, self.bins) < 1:
             raise ValueError(
                 f"past, width, depth, bins are {(self.past, self.width, self.depth, self.bins)}; expected "

@@ -6,7 +6,9 @@ One bin is 2 / V wide, everywhere. Boxes here are corners (x1, y1, x2, y2) in un
 import torch
 from torch import Tensor
 
-LOW, HIGH = -0.5, 1.5
+from wayscan.track.config import COORDINATE_SPAN
+
+LOW, HIGH = COORDINATE_SPAN
 
 
 def bin_centres(bins: int, like: Tensor) -> Tensor:

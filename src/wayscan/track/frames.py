@@ -3,12 +3,13 @@
 Needs no torch.
 """
 
+import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wayscan.geometry.boxes import Boxes, clip_to_image
+from wayscan.geometry.boxes import Boxes, clip_to_image, enclosing_box
 
 
 def rgb_frame(frame: Any) -> NDArray[np.uint8]:
@@ -46,3 +47,21 @@ def first_box(box: ArrayLike, width: int, height: int) -> Boxes:
             "in pixels from the top-left corner"
         )
     return inside
+
+
+def box_from_words(words: str) -> Boxes:
+    """A box that a person wrote, or the first line of an annotation: x, y, w, h, or a polygon's 8 numbers.
+
+    >>> box_from_words("205\\t151\\t17\\t50")
+    array([205., 151.,  17.,  50.])
+    >>> box_from_words("0,0, 4,0, 4,2, 0,2")
+    array([0., 0., 4., 2.])
+    """
+    parts = [part for part in re.split(r"[,;\s]+", words.strip()) if part]
+    try:
+        numbers = np.array([float(part) for part in parts])
+    except ValueError:
+        numbers = np.empty(0)
+    if len(numbers) not in (4, 8):
+        raise ValueError(f"box is {words!r}; expected four numbers x,y,w,h in pixels, or a polygon's eight")
+    return numbers if len(numbers) == 4 else enclosing_box(numbers.reshape(4, 2))

@@ -6,8 +6,9 @@ K frames; boxes are (x, y, w, h) in pixels, a row of NaN in the truth says that 
 - AO, SR (GOT-10k): mean IoU, and the share of frames with IoU > 0.5 and > 0.75, after both boxes are cut at
   the image's edges; the first frame and those where nothing of the target is visible do not count.
 - Precision: the share of frames whose centre is at most 20 pixels off. Normalised precision divides the
-  centre's error by the true width and height; `at_20` is the share with at most 0.20, `area` the mean of that
-  share over the 51 thresholds 0, 0.01 … 0.5. Toolkits call either of them "normalised precision".
+  centre's error by the true width and height; `norm_precision` is the share with at most 0.20,
+  `norm_precision_area` the mean of that share over the 51 thresholds 0, 0.01 … 0.5. Toolkits call either of
+  them "normalised precision".
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from wayscan.geometry.boxes import Boxes, iou
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
 NORMALISED_THRESHOLDS = np.linspace(0, 0.5, 51)
+PIXEL_THRESHOLDS = np.arange(51.0)
 PRECISE_PIXELS = 20.0
 PRECISE_SHARE = 0.20
 
@@ -52,16 +54,32 @@ def _bounded(boxes: ArrayLike, width: float, height: float) -> Boxes:
 
 def sequence_metrics(predicted: ArrayLike, truth: ArrayLike) -> dict[str, float]:
     """Success AUC and precisions of one sequence; frames without a known box do not count."""
-    truth = np.asarray(truth, dtype=np.float64)
-    known = np.isfinite(truth).all(axis=1)
-    predicted, truth = np.asarray(predicted, dtype=np.float64)[known], truth[known]
+    predicted, truth = _known(predicted, truth)
     normalised = normalised_centre_errors(predicted, truth)
     return {
         "auc": float(success_curve(iou(predicted, truth)).mean()),
         "precision": float((centre_errors(predicted, truth) <= PRECISE_PIXELS).mean()),
-        "norm_precision_at_20": float((normalised <= PRECISE_SHARE).mean()),
+        "norm_precision": float((normalised <= PRECISE_SHARE).mean()),
         "norm_precision_area": float((normalised[:, None] <= NORMALISED_THRESHOLDS).mean()),
     }
+
+
+def sequence_curves(predicted: ArrayLike, truth: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """What one sequence's metrics are read from: success (21,), precision (51,), norm_precision (51,)."""
+    predicted, truth = _known(predicted, truth)
+    errors, normalised = centre_errors(predicted, truth), normalised_centre_errors(predicted, truth)
+    return {
+        "success": success_curve(iou(predicted, truth)),
+        "precision": (errors[:, None] <= PIXEL_THRESHOLDS).mean(axis=0),
+        "norm_precision": (normalised[:, None] <= NORMALISED_THRESHOLDS).mean(axis=0),
+    }
+
+
+def _known(predicted: ArrayLike, truth: ArrayLike) -> tuple[Boxes, Boxes]:
+    """The rows (k, 4) of both where the truth is known."""
+    truth = np.asarray(truth, dtype=np.float64)
+    known = np.isfinite(truth).all(axis=1)
+    return np.asarray(predicted, dtype=np.float64)[known], truth[known]
 
 
 def got10k_overlaps(

@@ -1,0 +1,110 @@
+"""Pairs from clips: two moments of a video as one training sample, cropped as a tracker would crop them.
+
+Needs no torch.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wayscan.data.records import Clip
+from wayscan.geometry.boxes import Boxes, CropRegion, crop_image, crop_region, to_crop, xywh_to_xyxy
+
+PAST = 7
+LEAST_VISIBLE = 0.15
+IMAGES = ("first", "dynamic", "search")
+BOXES = ("template_boxes", "past", "box")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipPairSpec:
+    """How a pair is cut from a clip."""
+
+    template_size: int = 64
+    search_size: int = 128
+    template_factor: float = 2.0
+    search_factor: float = 4.0
+    gap: int = 200
+    """Most frames between template and search."""
+    centre_jitter: float = 3.0
+    """The search crop's centre is off by up to half of it, in √(w · h)."""
+    scale_jitter: float = 0.25
+    """Standard deviation of the search crop's log scale."""
+    grey_share: float = 0.05
+    flip_share: float = 0.5
+
+
+def usable_frames(clip: Clip) -> NDArray[np.intp]:
+    """The frames that show enough of the target, in order."""
+    known = np.isfinite(clip.boxes).all(axis=1) & (clip.boxes[:, 2:] >= 2).all(axis=1)
+    return np.flatnonzero(known & ~clip.absent & (clip.visible >= LEAST_VISIBLE))
+
+
+def pair_from_clip(rng: np.random.Generator, clip: Clip, spec: ClipPairSpec) -> dict[str, NDArray]:
+    """A sample like those of the sprites: the first template is the earliest moment, the search the latest.
+
+    The templates are not jittered; the search crop lies around a box that has slid off the target in the
+    course of the past frames. The target is always there.
+    """
+    frames = usable_frames(clip)
+    now = int(frames[rng.integers(1, len(frames))])
+    earlier = frames[(frames < now) & (frames >= now - spec.gap)]
+    if len(earlier) == 0:  # the gap before this frame is longer than allowed
+        earlier = frames[frames < now][-1:]
+    first, later = sorted(int(k) for k in rng.choice(earlier, 2))
+    truth = clip.boxes[now]
+    believed = _jittered(rng, truth, spec)
+    region = crop_region(believed, spec.search_factor)
+    views = [(k, crop_region(clip.boxes[k], spec.template_factor)) for k in (first, later)]
+    sample: dict[str, NDArray] = {
+        "first": crop_image(clip.frame(first), views[0][1], spec.template_size),
+        "dynamic": crop_image(clip.frame(later), views[1][1], spec.template_size),
+        "search": crop_image(clip.frame(now), region, spec.search_size),
+        "template_boxes": np.stack([_corners(clip.boxes[k], view) for k, view in views]),
+        "past": np.clip(_corners(_slid(clip, now, believed), region), -0.5, 1.5),
+        "box": _corners(truth, region),
+        "present": np.array(1, dtype=np.float32),
+        "visible": np.array(clip.visible[now], dtype=np.float32),
+    }
+    if rng.random() < spec.grey_share:
+        sample |= {name: _grey(sample[name]) for name in IMAGES}
+    return mirrored(sample) if rng.random() < spec.flip_share else sample
+
+
+def mirrored(sample: dict[str, NDArray]) -> dict[str, NDArray]:
+    """The sample left-right reversed."""
+    turned = dict(sample)
+    for name in IMAGES:
+        turned[name] = np.ascontiguousarray(sample[name][:, ::-1])
+    for name in BOXES:
+        boxes = sample[name].copy()
+        boxes[..., [0, 2]] = 1 - boxes[..., [2, 0]]
+        turned[name] = boxes
+    return turned
+
+
+def _jittered(rng: np.random.Generator, box: Boxes, spec: ClipPairSpec) -> Boxes:
+    side = float((box[2] * box[3]) ** 0.5)
+    sizes = box[2:] * np.exp(np.clip(spec.scale_jitter * rng.normal(), -1, 1))
+    centre = box[:2] + box[2:] / 2 + side * spec.centre_jitter * rng.uniform(-0.5, 0.5, 2)
+    return np.concatenate([centre - sizes / 2, sizes])
+
+
+def _slid(clip: Clip, now: int, believed: Boxes) -> Boxes:
+    """The past boxes (7, 4) of a tracker that has slid to the box it believes, step by step."""
+    frames = usable_frames(clip)
+    last = frames[frames <= now][-PAST:]
+    boxes = clip.boxes[np.concatenate([np.repeat(last[:1], PAST - len(last)), last])]
+    slid = boxes + np.linspace(0, 1, PAST)[:, None] * (believed - boxes[-1])
+    return np.maximum(slid, [-np.inf, -np.inf, 1.0, 1.0])
+
+
+def _corners(boxes: Boxes, region: CropRegion) -> NDArray[np.float32]:
+    return xywh_to_xyxy(to_crop(boxes, region)).astype(np.float32)
+
+
+def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
