@@ -23,7 +23,10 @@ def run(out: Path, seed: int) -> int:
     show_scan()
     losses, accuracy = show_learning()
     figure = draw(out, losses, accuracy)
-    print(f"\nfigure: {figure}")
+    print(f"  figure: {figure}")
+    show_world(out)
+    show_tracking(out)
+    show_forecast()
     return 0
 
 
@@ -118,6 +121,74 @@ def show_learning() -> tuple[list[float], float]:
         accuracy = (model(tokens).argmax(-1) == letters).float().mean().item()
     print(f"  letters right: {accuracy:.1%}   by chance: {1 / VOCABULARY:.1%}")
     return losses, accuracy
+
+
+# ---- the world and two systems -----------------------------------------------------------------------
+
+
+def show_world(out: Path) -> None:
+    """One picture of each data set: a clip, a walk, a drive by both its cameras."""
+    from wayscan.data.drawing import contact_sheet, draw_box, save_picture
+    from wayscan.world.drives import NOW, make_drive
+    from wayscan.world.films import make_film
+    from wayscan.world.following.tasks import FollowSpec
+    from wayscan.world.follows import FollowsSpec, make_follow
+
+    start = time.perf_counter()
+    film, drive = make_film(3, 4), make_drive(3, 0)
+    walk = make_follow(3, 0, FollowsSpec(follow=FollowSpec(width=192, height=192)))
+    frame = draw_box(film.frame(0).copy(), film.boxes[0], words="target")
+    pictures = [
+        frame,
+        walk.videos["front"][40],
+        *(drive.videos[name][NOW] for name in ("vehicle", "roadside")),
+    ]
+    sheet = save_picture(out / "world.png", contact_sheet(pictures, columns=4))
+    print(f"\nthe embedded world, {time.perf_counter() - start:.1f} s (everything in it is synthetic):")
+    print(f"  told to the robot: {walk.text!r}\n  told to the driver: {drive.text!r}\n  figure: {sheet}")
+
+
+def show_tracking(out: Path) -> None:
+    """The bundled tracker on a clip that nothing learnt from, beside the box that never moves; its video."""
+    from wayscan.data.drawing import BLUE, draw_box
+    from wayscan.data.video import write_video
+    from wayscan.track.evaluate import StaticBox, follow
+    from wayscan.track.metrics import got10k_metrics, got10k_overlaps
+    from wayscan.track.run import Tracker
+    from wayscan.world.films import make_film
+
+    clip = make_film(3, 4)
+    height, width = clip.frame(0).shape[:2]
+    followers = {"track-nano-free": Tracker.from_pretrained("track-nano-free"), "static box": StaticBox()}
+    print(f"\n{clip.text} is followed through {len(clip)} frames of a film:")
+    for name, follower in followers.items():
+        journey = follow(follower, clip, clip.boxes[0])
+        overlaps = got10k_overlaps(journey.boxes, clip.boxes, clip.visible, width, height)
+        print(f"  {name:<16} average overlap {got10k_metrics(overlaps)['ao']:.3f}")
+        if name != "static box":
+            frames = (
+                draw_box(draw_box(frame.copy(), truth, BLUE), box, words="tracker")
+                for frame, truth, box in zip(clip, clip.boxes, journey.boxes, strict=True)
+            )
+            write_video(out / "tracked.mp4", frames, 12.5)
+    print(f"  video, the truth in blue: {out / 'tracked.mp4'}")
+
+
+def show_forecast() -> None:
+    """The bundled forecaster on the years that nothing was chosen on, beside the last value."""
+    import numpy as np
+
+    from wayscan.forecast import Forecaster
+    from wayscan.forecast.series.packaged import packaged
+
+    counts, judged = packaged("sunspots").column("sunspots"), 62
+    forecaster = Forecaster.from_pretrained("forecast-sunspots")
+    forecaster.reset()
+    ours = np.array([forecaster.step(count).value for count in counts[:-1]])
+    errors = {"forecast-sunspots": ours - counts[1:], "last value": counts[:-1] - counts[1:]}
+    print(f"\nsunspots a year ahead, the last {judged} years:")
+    for name, error in errors.items():
+        print(f"  {name:<18} RMSE {np.sqrt(np.mean(error[-judged:] ** 2)):5.1f}")
 
 
 def draw(out: Path, losses: list[float], accuracy: float) -> Path:

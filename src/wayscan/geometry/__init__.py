@@ -8,6 +8,8 @@ __getattr__, __dir__ = lazy_names(
         "CropRegion": ".boxes",
         "crop_image": ".boxes",
         "crop_region": ".boxes",
+        "from_ego": ".poses",
         "iou": ".boxes",
+        "to_ego": ".poses",
     },
 )

@@ -60,13 +60,22 @@ class Camera:
     @property
     def axes(self) -> NDArray[np.float64]:
         """Rows right, down, forward (3, 3) in the world's frame: takes world directions to the camera's."""
-        forward = np.array(
-            [cos(self.yaw) * cos(self.pitch), sin(self.yaw) * cos(self.pitch), sin(self.pitch)]
+        cos_yaw, sin_yaw, cos_pitch, sin_pitch = (
+            cos(self.yaw),
+            sin(self.yaw),
+            cos(self.pitch),
+            sin(self.pitch),
         )
-        level = np.array([sin(self.yaw), -cos(self.yaw), 0.0])
-        below = np.cross(forward, level)
-        right = cos(self.roll) * level + sin(self.roll) * below
-        return np.stack([right, np.cross(forward, right), forward])
+        c, s = cos(self.roll), sin(self.roll)
+        level = (sin_yaw, -cos_yaw, 0.0)
+        below = (sin_pitch * cos_yaw, sin_pitch * sin_yaw, -cos_pitch)
+        return np.array(
+            [
+                [c * x + s * y for x, y in zip(level, below, strict=True)],
+                [c * y - s * x for x, y in zip(level, below, strict=True)],
+                [cos_yaw * cos_pitch, sin_yaw * cos_pitch, sin_pitch],
+            ]
+        )
 
     @property
     def matrix(self) -> NDArray[np.float64]:

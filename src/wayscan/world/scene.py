@@ -155,7 +155,7 @@ class Light:
 
     sun: tuple[float, float, float] = (0.45, 0.3, 0.84)  # direction towards it
     strength: float = 0.65  # of sunlight on a surface that faces it
-    ambient: float = 0.45
+    ambient: float = 0.5
     shadows: bool = True  # of solids on the ground
     zenith: Colour = (0.36, 0.56, 0.86)
     horizon: Colour = (0.78, 0.85, 0.92)  # also the fog's colour
@@ -187,7 +187,8 @@ def check_solids(table: Solids) -> None:
             f"scene.box, cylinder, sphere, capsule, ellipsoid"
         )
     for name in ("a", "b", "radius"):
-        for k in np.flatnonzero(~np.isfinite(table[name].reshape(len(table), -1)).all(axis=1)):
+        finite = np.isfinite(table[name])
+        for k in np.flatnonzero(~(finite if finite.ndim == 1 else finite.all(axis=1))):
             raise ValueError(f"solid {k}: {name} is {table[name][k].tolist()}; expected finite metres")
     round_ = np.isin(table["shape"], (Shape.CYLINDER, Shape.SPHERE, Shape.CAPSULE))
     flat = np.isin(table["shape"], (Shape.BOX, Shape.ELLIPSOID)) & (table["b"] <= 0).any(axis=1)

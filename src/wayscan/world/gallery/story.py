@@ -74,9 +74,9 @@ def drawn(view: View) -> Image:
     return write(image, view.words) if view.words else image
 
 
-def side_by_side(moment: Moment) -> Image:
+def together(moment: Moment, columns: int) -> Image:
     """All views of a moment in one picture."""
-    return contact_sheet([drawn(view) for view in moment.values()], columns=len(moment), gap=2)
+    return contact_sheet([drawn(view) for view in moment.values()], columns, gap=2)
 
 
 def hang(stories: Iterable[Story], out: Path, name: str) -> tuple[Path, Path]:
@@ -85,7 +85,7 @@ def hang(stories: Iterable[Story], out: Path, name: str) -> tuple[Path, Path]:
     cells = []
     for story in stories:
         chosen = np.linspace(0, len(story.moments) - 1, min(SHEET_COLUMNS, len(story.moments))).round()
-        cells += [side_by_side(story.moments[int(k)]) for k in chosen]
+        cells += [together(story.moments[int(k)], columns=1) for k in chosen]
     columns = min(SHEET_COLUMNS, len(cells))
     sheet = save_picture(out / f"{name}.png", contact_sheet(cells, columns))
     video = out / f"{name}.mp4"
@@ -96,7 +96,7 @@ def hang(stories: Iterable[Story], out: Path, name: str) -> tuple[Path, Path]:
 def _frames(stories: Sequence[Story]) -> Iterator[Image]:
     for story in stories:
         for moment in story.moments:
-            yield side_by_side(moment)
+            yield together(moment, columns=len(moment))
 
 
 def log_rerun(stories: Iterable[Story], file: Path) -> Path:
