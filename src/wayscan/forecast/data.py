@@ -18,6 +18,12 @@ from wayscan.forecast.series.table import Table
 Values = NDArray[np.float64]
 PartName = Literal["train", "validation", "test"]
 
+_ROOM_FOR = {
+    "train": "smaller --validation-share or --test-share",
+    "validation": "larger --validation-share",
+    "test": "larger --test-share",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
@@ -159,7 +165,7 @@ def prepare(table: Table, config: ForecastConfig, scaling: Scaling | None = None
         if end <= start and (name != "test" or has_test):
             raise ValueError(
                 f"{table.source}: {T} rows leave nothing for {name} with windows of {L} rows and a gap of "
-                f"{gap}; expected more rows, or a smaller --seq-len, --gap or --{name}-share"
+                f"{gap}; expected more rows, a smaller --seq-len or --gap, or a {_ROOM_FOR[name]}"
             )
     honest = Scaling.fit(values[:validation_from], config.target, config.inputs)
     if scaling is None:
