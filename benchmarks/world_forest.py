@@ -15,12 +15,13 @@ from wayscan.world.envs.forest_trials import Flights, fly_trials
 from wayscan.world.envs.forest_worlds import FOREST_VERSION, ForestConfig, configure
 from wayscan.world.envs.pilots import PILOTS, make_pilot
 from wayscan.world.forests import DENSER, DENSITY
+from wayscan.world.splits import JUDGING
 
 from .claims import Claim, Findings, record
 
 WORLDS, STEPS, ROUNDS = 16, 60, 9
 STEPS_GOAL = 8000
-SEEDS = range(200)
+SEEDS = JUDGING[:200]
 VARIANTS: dict[str, ForestConfig] = {
     f"{DENSITY:g} on 100 m²": configure(stack=1),
     f"denser by half, {DENSER:g} on 100 m²": configure(stack=1, density=DENSER),

@@ -119,6 +119,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     command.__name__: command for command in (demo, bench, runs, show, convert, models, warmup)
 }
 SYSTEMS: dict[str, str] = {
+    "fly": "Fly a drone, or any Gymnasium environment, by depth images and states.",
     "forecast": "Forecast a series: MinGRU, GRU and Mamba in NumPy beside honest baselines.",
     "track": "Follow one target through a video: from a first box to a box in every frame.",
     "world": "The embedded world: look at its data sets and trials, and write them to disk.",
@@ -228,6 +229,8 @@ def _flag(name: str, value: Any) -> list[str]:
     dashed = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{dashed}" if value else f"--no-{dashed}"]
+    if isinstance(value, dict):
+        return [f"--{dashed}", *(str(word) for pair in value.items() for word in pair)]
     return [f"--{dashed}", *map(str, value if isinstance(value, list) else [value])]
 
 

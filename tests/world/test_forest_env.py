@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from matplotlib.figure import Figure
 
 import wayscan.world.envs  # noqa: F401 (registers)
 from wayscan.world.cameras import Camera
 from wayscan.world.envs.forest import Forest, ForestVector
 from wayscan.world.envs.forest_reward import Rewards
 from wayscan.world.envs.forest_trials import fly_trials, wilson
+from wayscan.world.envs.forest_view import draw_map
 from wayscan.world.envs.forest_worlds import FACTS, ForestConfig, base_of, configure
 from wayscan.world.envs.pilots import PILOTS, column_ranges, make_pilot
 from wayscan.world.render import render
@@ -278,6 +280,16 @@ def test_a_trial_is_the_episode_of_its_seed_in_any_company():
 def test_unknown_pilots_are_told_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'expert'"):
         make_pilot("expart")
+
+
+def test_a_map_shows_forest_and_flight():
+    figure = Figure()
+    axes = figure.subplots()
+    env = Forest(**SMALL, moving=2)
+    env.reset(seed=0)
+    draw_map(axes, env.worlds.forests[0], {"flown": np.stack([env.worlds.forests[0].start] * 2)})
+    assert len(axes.patches) == 1 + len(env.worlds.forests[0].footprints)
+    assert "flown" in axes.get_legend_handles_labels()[1]
 
 
 def test_columns_see_what_stands_at_the_hulls_height():

@@ -33,7 +33,7 @@ def test_start_and_goal_are_joined_by_a_way_and_stand_free(density):
         ends = found.inside(np.stack([found.start, found.goal])[:, :2])
         assert maps.connected(free, spec.passage, CELL, ends[0], ends[1])
         for end, clear in zip((found.start, found.goal), spec.clear, strict=True):
-            assert min(distance(solid, *end.tolist()) for solid in found.solids) > 0.6 * clear
+            assert min(distance(solid, *end.tolist()) for solid in found.solids) > 0.9 * clear - 0.1
         assert spec.distance[0] <= np.linalg.norm(found.goal[:2] - found.start[:2]) < 43
 
 
@@ -124,7 +124,9 @@ def test_the_cheapest_cost_is_the_distance_where_nothing_stands():
         ({"density": -1.0}, "density is -1.0"),
         ({"distance": (40.0, 30.0)}, "distance is"),
         ({"kinds": (0.0, 0.0, 0.0, 0.0)}, "kinds are"),
-        ({"width": 4.0}, "heights, ceiling, width are"),
+        ({"width": 4.0}, "width, margin are"),
+        ({"margin": 0.2}, "width, margin are"),
+        ({"ceiling": 2.0}, "heights, ceiling are"),
         ({"moving": -1}, "moving, density are"),
     ],
 )

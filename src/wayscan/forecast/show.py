@@ -86,6 +86,8 @@ def draw_forecast(
 
 def _draw_curves(axes: "Axes", comparison: Comparison, language: Language) -> None:
     """Every seed faintly, and the mean over seeds of the best error so far."""
+    from matplotlib.ticker import MaxNLocator
+
     longest = max((len(trial.history) for trial in comparison.trials), default=0)
     for model in comparison.models:
         best = []
@@ -98,7 +100,7 @@ def _draw_curves(axes: "Axes", comparison: Comparison, language: Language) -> No
             axes.plot(range(1, longest + 1), mean, color=_COLOURS[model], linewidth=2, label=model)
     axes.set_yscale("log")
     axes.set_xlabel(_word("epoch", language))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(_word("MSE of what the network gives", language))
     axes.set_title(
         _word("validation error: best so far, mean; faint: each seed", language), loc="left", fontsize=10

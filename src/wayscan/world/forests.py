@@ -83,10 +83,15 @@ class ForestSpec:
                 f"forest: moving, density are {(self.moving, self.density)}; expected at least 0, and at "
                 f"most 1000 obstacles on 100 m²"
             )
-        if self.heights[1] > self.ceiling - 0.5 or self.width < 2 * (max(self.clear) + self.passage):
+        if self.heights[1] > self.ceiling - 0.5:
             raise ValueError(
-                f"forest: heights, ceiling, width are {(self.heights, self.ceiling, self.width)}; expected "
-                f"0.5 m of air above, and a width of at least {2 * (max(self.clear) + self.passage):g} m"
+                f"forest: heights, ceiling are {(self.heights, self.ceiling)}; expected 0.5 m of air above"
+            )
+        least = max(self.clear) + self.passage
+        if self.width < 2 * least or self.margin < self.passage + CELL:
+            raise ValueError(
+                f"forest: width, margin are {(self.width, self.margin)}; expected at least {2 * least:g} m "
+                f"and {self.passage + CELL:g} m: start and goal stand free"
             )
 
 
@@ -187,17 +192,19 @@ def _layout(
         return maps.connected(free, spec.passage, CELL, ends[0], ends[1])
 
     shares = np.array(spec.kinds) / sum(spec.kinds)
-    kept = np.column_stack([ends, np.array(spec.clear) - spec.gap])
+    kept = np.column_stack([ends, spec.clear])
     rows, kinds, wings = np.zeros((0, 7)), np.zeros(0, dtype=np.int64), np.zeros((0, 2, 7))
     for _ in range(LAYOUTS):
         kinds = rng.choice(len(shares), size=wanted, p=shares)
         rows = _footprints(rng, spec, kinds)
         size = np.where(kinds == POCKET, 0.6, 1.0)  # trees may stand in pockets and before their ends
         extents = np.hypot(rows[:, 2], rows[:, 3]) * size + rows[:, 6]
-        tries = rng.uniform(0, 1, (wanted, TRIES, 2)) * [length, spec.width]
-        rows[:, :2] = maps.scatter(tries, extents, spec.gap, kept)
         wings = _wings(rng, spec, rows)
-        placed = ~np.isnan(rows[:, 0])
+        spans = np.where(kinds == POCKET, np.hypot(rows[:, 2], 2 * wings[:, 0, 2]) + FENCE, extents)
+        tries = rng.uniform(0, 1, (wanted, TRIES, 2)) * [length, spec.width]
+        places = maps.scatter(tries, extents, spec.gap, spans, kept)
+        rows[:, :2], wings[:, :, :2] = places, wings[:, :, :2] + places[:, None]
+        placed = ~np.isnan(places[:, 0])
         rows, kinds, wings = rows[placed], kinds[placed], wings[placed]
         if leads(_with_wings(rows, kinds, wings)[0]):
             return *_with_wings(rows, kinds, wings), len(rows)

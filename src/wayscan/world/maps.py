@@ -25,16 +25,16 @@ def footprint_distance(row, x, y):
 
 
 @njit(**KERNEL)
-def scatter(tries, radii, gap, kept):
-    """Places (N, 2) for discs of radii (N,), `gap` apart and away from kept (K, 3) discs: the first of each
-    one's tries (N, T, 2) that is free; NaN where none is.
+def scatter(tries, radii, gap, spans, kept):
+    """Places (N, 2) for discs of radii (N,) that are `gap` apart, and whose spans (N,) stay off kept (K, 3)
+    discs: the first of each one's tries (N, T, 2) that is free; NaN where none is.
     """
     places = np.full((len(radii), 2), np.nan)
     for n in range(len(radii)):
         for t in range(tries.shape[1]):
             x, y, free = tries[n, t, 0], tries[n, t, 1], True
             for k in range(len(kept)):
-                if hypot(x - kept[k, 0], y - kept[k, 1]) < radii[n] + kept[k, 2] + gap:
+                if hypot(x - kept[k, 0], y - kept[k, 1]) < spans[n] + kept[k, 2]:
                     free = False
                     break
             for m in range(n):
@@ -78,7 +78,7 @@ def connected(free, passage, cell, start, goal):
     waiting = np.empty(rows * columns, dtype=np.int64)
     end = int(goal[0] / cell) * columns + int(goal[1] / cell)
     waiting[0] = int(start[0] / cell) * columns + int(start[1] / cell)
-    count = 1
+    count = int(free[waiting[0] // columns, waiting[0] % columns] > passage)
     seen[waiting[0] // columns, waiting[0] % columns] = True
     while count:
         count -= 1

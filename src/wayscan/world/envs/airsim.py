@@ -33,7 +33,7 @@ MIRROR = np.array([1.0, -1.0, -1.0])  # north, east, down ↔ north, west, up
 GOALS: tuple[Point, ...] = ((35.0, 0.0, 1.5), (32.0, 12.0, 1.5), (32.0, -12.0, 1.5))
 
 
-class AirSim(gymnasium.Env[Observation, NDArray[np.float32]]):
+class AirSim(gymnasium.Env):
     """One multirotor of AirSim.
 
     Args:
@@ -104,9 +104,9 @@ class AirSim(gymnasium.Env[Observation, NDArray[np.float32]]):
         crashed = self.client.collided() or bool(place[2] > config.forest.ceiling)
         arrived = after < config.goal_radius and not crashed
         late = self._steps >= config.steps and not (crashed or arrived)
-        flags = [np.array([flag]) for flag in (arrived, crashed, late)]
-        metres = [np.array([value]) for value in (before, after, clearance)]
-        reward = float(config.rewards(*metres, actions, *flags)[0])
+        metres = np.array([[before], [after], [clearance]])
+        flags = np.array([[arrived], [crashed], [late]])
+        reward = config.rewards(metres[0], metres[1], metres[2], actions, flags[0], flags[1], flags[2]).item()
         info = self._info(state, clearance) | {"success": arrived, "collision": crashed, "timeout": late}
         info["clipped"] = bool(clipped[0])
         return self._observation(), reward, arrived or crashed, late, info

@@ -46,7 +46,7 @@ def action_space() -> spaces.Box:
     return spaces.Box(-1, 1, (3,), np.float32)
 
 
-class Forest(gymnasium.Env[Observation, NDArray[np.float32]]):
+class Forest(gymnasium.Env):
     """One drone."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND}
@@ -79,7 +79,7 @@ class Forest(gymnasium.Env[Observation, NDArray[np.float32]]):
         return None if self.render_mode is None else behind(self.worlds, 0)
 
 
-class ForestVector(VectorEnv[Observation, NDArray[np.float32], NDArray[Any]]):
+class ForestVector(VectorEnv):
     """`num_envs` drones in one process, step for step what as many `Forest` are, and faster.
 
     Args:
@@ -108,7 +108,7 @@ class ForestVector(VectorEnv[Observation, NDArray[np.float32], NDArray[Any]]):
                 f"must not be learnt from"
             )
         self.num_envs, self.render_mode, self.autoreset_mode = num_envs, render_mode, mode
-        self.metadata = self.metadata | {"autoreset_mode": mode}
+        self.metadata = self.metadata | {"autoreset_mode": mode}  # pyright: ignore[reportAttributeAccessIssue]
         self.config = configure(config, **options)
         self.worlds = ForestWorlds(self.config, num_envs)
         self.single_observation_space, self.single_action_space = (

@@ -78,7 +78,7 @@ def fly_trials(
     """
     config = config or ForestConfig()
     envs = ForestVector(min(worlds, len(seeds)), config, autoreset_mode=AutoresetMode.DISABLED)
-    waiting, flown = list(enumerate(seeds)), {}
+    waiting, flown = list(enumerate(seeds)), dict[int, dict[str, Any]]()
     flying, returns = [waiting.pop(0) for _ in range(envs.num_envs)], np.zeros(envs.num_envs)
     for index in range(envs.num_envs):
         _tell(pilot, index)
@@ -92,13 +92,15 @@ def fly_trials(
         for index in np.flatnonzero(over).tolist():
             place, _ = flying[index]
             if place not in flown:
-                flown[place] = {name: infos[name][index] for name in _KEPT} | {"returns": returns[index]}
+                flown[place] = {name: infos[fact][index] for name, fact in _KEPT.items()} | {
+                    "returns": returns[index]
+                }
             flying[index] = waiting.pop(0) if waiting else flying[index]
             returns[index] = 0
             _tell(pilot, index)
         seen, _ = envs.reset(seed=[seed for _, seed in flying], options={"reset_mask": over})
     rows = [flown[place] for place in range(len(seeds))]
-    columns = {_KEPT.get(name, name): np.array([row[name] for row in rows]) for name in rows[0]}
+    columns: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Flights(seeds=np.asarray(seeds), seconds=config.seconds, **columns)
 
 
@@ -106,9 +108,9 @@ _KEPT = {
     "success": "success",
     "collision": "collision",
     "timeout": "timeout",
-    "path_length": "path",
-    "straight_length": "straight",
-    "steps": "length",
+    "path": "path_length",
+    "straight": "straight_length",
+    "length": "steps",
 }
 
 

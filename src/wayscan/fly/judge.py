@@ -1,0 +1,100 @@
+"""One evaluation from names: a pilot on an environment's fixed seeds, beside its baselines."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from wayscan.fly.config import PilotConfig
+from wayscan.fly.environment import is_forest, is_one_simulator, make_environment
+from wayscan.fly.evaluate import Deciding, Episodes, deciding, fly_episodes, random_actions, several
+from wayscan.fly.observations import Reader
+from wayscan.fly.run import Pilot
+from wayscan.train.determinism import deterministic
+from wayscan.world.envs.forest_trials import fly_trials
+from wayscan.world.envs.forest_worlds import configure
+from wayscan.world.envs.pilots import make_pilot
+from wayscan.world.splits import seeds_of
+
+TRIVIAL = ("straight", "random", "potential")
+SHOWN = ("success", "collision", "timeout", "spl", "speed", "return", "length")
+
+
+class Judged(NamedTuple):
+    """What an evaluation found; metrics by name, of baselines and references by theirs."""
+
+    model: str
+    env_name: str
+    seeds: range
+    flown: Episodes
+    baselines: dict[str, dict[str, float]]
+    references: dict[str, dict[str, float]]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """What `wayscan fly evaluate --json` prints."""
+        return {
+            "system": "fly", "model": self.model, "data": self.env_name, "synthetic": True,
+            "n": len(self.seeds), "seed": self.seeds.start, "metrics": self.flown.metrics(),
+            "intervals": {name: list(ends) for name, ends in self.flown.intervals().items()},
+            "baselines": self.baselines, "peers": {}, "references": self.references,
+            "seconds": self.seconds,
+        }  # fmt: skip
+
+    def table(self) -> str:
+        """One line a pilot."""
+        rows = {self.model: self.flown.metrics(), **self.baselines, **self.references}
+        names = [name for name in SHOWN if name in rows[self.model]]
+        width = max(map(len, rows))
+        head = f"{'':{width}}" + "".join(f"{name:>11}" for name in names)
+        lines = [
+            f"{pilot:{width}}" + "".join(f"{metrics[name]:11.3f}" for name in names)
+            for pilot, metrics in rows.items()
+        ]
+        return "\n".join(
+            [f"{self.env_name}, {len(self.seeds)} episodes from seed {self.seeds.start}", head, *lines]
+        )
+
+
+def judge(
+    model: str,
+    env_name: str,
+    options: Mapping[str, Any],
+    *,
+    episodes: int,
+    purpose: Literal["judging", "tuning"] = "judging",
+    device: str = "cpu",
+    threads: int = 1,
+) -> Judged:
+    """Fly a saved pilot and its baselines through the same episodes."""
+    pilot = Pilot.from_pretrained(model, device=device)
+    seeds = seeds_of(purpose)[:episodes]
+    env = make_environment(env_name, options)
+    _check_fits(pilot.config, Reader(env.observation_space), model, env_name)
+    env.close()
+    began = time.perf_counter()
+
+    def fly(decide: Deciding) -> Episodes:
+        most = 1 if is_one_simulator(env_name) else 10
+        with several(lambda: make_environment(env_name, options), seeds, most) as envs:
+            return fly_episodes(decide, envs, seeds)
+
+    with deterministic(threads):
+        flown = fly(deciding(pilot.policy))
+    baselines: dict[str, dict[str, float]] = {}
+    references: dict[str, dict[str, float]] = {}
+    if is_forest(env_name) and not is_one_simulator(env_name):
+        config = configure(**options)
+        for name in (*TRIVIAL, "expert"):
+            home = references if name == "expert" else baselines
+            home[name] = fly_trials(make_pilot(name), seeds, config).metrics()
+    else:
+        baselines["random"] = fly(random_actions(pilot.config.action_dim)).metrics()
+    return Judged(model, env_name, seeds, flown, baselines, references, time.perf_counter() - began)
+
+
+def _check_fits(config: PilotConfig, reader: Reader, model: str, env_name: str) -> None:
+    if (config.image, config.state_dim) != (reader.image, reader.state_dim):
+        raise ValueError(
+            f"{model} sees images {config.image} and {config.state_dim} states; {env_name} shows "
+            f"{reader.image} and {reader.state_dim}: choose the environment's options, such as image, to fit"
+        )

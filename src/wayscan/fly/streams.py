@@ -1,0 +1,125 @@
+"""From K frames to one vector: fusion of image and state, mixing over time, gathering.
+
+Letters: B batch, K frames, C H W image, D_s state, D_v and D_sf features of image and state, D_h hidden.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from wayscan.fly.config import PilotConfig
+from wayscan.fly.encoders import StateMLP, visual_encoder
+from wayscan.nn import AttentionPool, MinGRU
+from wayscan.nn.temporal import TemporalMamba
+from wayscan.train.optim import ClipGroup
+
+
+class FusionMLP(nn.Module):
+    """(B, K, D_v) and (B, K, D_sf) → (B, K, D_h): side by side, linear, LayerNorm, ReLU."""
+
+    def __init__(self, in_features: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(in_features, hidden), nn.LayerNorm(hidden), nn.ReLU())
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        return self.layers(state if visual is None else torch.cat([visual, state], dim=-1))
+
+
+class CrossAttention(nn.Module):
+    """The last frame asks, all frames answer: (B, K, D_h) → (B, D_h)."""
+
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        self.pool = AttentionPool(hidden, heads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(x)[0]
+
+    def get_attention_weights(self, x: Tensor) -> Tensor:
+        """(B, heads, K): how much each head listens to each frame; sums to one over K."""
+        return self.pool(x)[1]
+
+
+class MambaSequenceEncoder(nn.Module):
+    """Fusion, then TemporalMamba, then cross attention: features of K frames → (B, D_h)."""
+
+    def __init__(self, config: PilotConfig, visual: int) -> None:
+        super().__init__()
+        hidden = config.hidden_dim
+        self.fusion = FusionMLP(visual + config.state_feature_dim, hidden)
+        variant = "ss2d" if config.temporal == "mamba" else config.temporal
+        self.temporal = TemporalMamba(
+            hidden, config.vmamba_temporal_layers, variant,
+            d_state=config.vmamba_ssm_d_state, expand=config.vmamba_ssm_ratio,
+        )  # fmt: skip
+        self.cross_attn = CrossAttention(hidden, config.vmamba_num_heads)
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        return self.cross_attn(self.temporal(self.fusion(visual, state)))
+
+
+class RecurrentSequenceEncoder(nn.Module):
+    """Fusion, then an LSTM, GRU or minGRU; what it gives at the last frame → (B, D_h)."""
+
+    def __init__(self, config: PilotConfig, visual: int) -> None:
+        super().__init__()
+        hidden = config.hidden_dim
+        self.fusion = FusionMLP(visual + config.state_feature_dim, hidden)
+        if config.encoder == "mingru":
+            self.recurrence: nn.Module = MinGRU(hidden)
+        else:
+            kind = nn.LSTM if config.encoder == "lstm" else nn.GRU
+            self.recurrence = kind(hidden, hidden, batch_first=True)
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        out = self.recurrence(self.fusion(visual, state))
+        return (out[0] if isinstance(out, tuple) else out)[:, -1]
+
+
+class FlatSequenceEncoder(nn.Module):
+    """Fusion, then all frames side by side through a linear layer and a ReLU → (B, D_h)."""
+
+    def __init__(self, config: PilotConfig, visual: int) -> None:
+        super().__init__()
+        hidden = config.hidden_dim
+        self.fusion = FusionMLP(visual + config.state_feature_dim, hidden)
+        self.gather = nn.Sequential(nn.Linear(config.seq_len * hidden, hidden), nn.ReLU())
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        return self.gather(self.fusion(visual, state).flatten(1))
+
+
+class Stream(nn.Module):
+    """All that comes before a head; actor and critic have one each.
+
+    Args:
+        recompute: see `visual_encoder`.
+    """
+
+    def __init__(self, config: PilotConfig, *, recompute: bool = False) -> None:
+        super().__init__()
+        self.visual_encoder = visual_encoder(config, recompute=recompute)
+        self.state_encoder = StateMLP(config.state_dim, config.state_feature_dim)
+        kinds = {"vmamba": MambaSequenceEncoder, "cnn": MambaSequenceEncoder, "mlp": FlatSequenceEncoder}
+        kind = kinds.get(config.encoder, RecurrentSequenceEncoder)
+        self.mamba = kind(config, config.feature_dim if config.image else 0)
+
+    def forward(self, base: Tensor, depth: Tensor | None) -> Tensor:
+        """base (B, K, D_s), depth (B, K, C, H, W) → (B, D_h)."""
+        return self.gather(base, self.see(depth))
+
+    def see(self, depth: Tensor | None) -> Tensor | None:
+        """(B, K, C, H, W) → (B, K, D_v), all frames at once."""
+        if depth is None or self.visual_encoder is None:
+            return None
+        return self.visual_encoder(depth.flatten(0, 1)).unflatten(0, depth.shape[:2])
+
+    def gather(self, base: Tensor, visual: Tensor | None) -> Tensor:
+        """base (B, K, D_s), features (B, K, D_v) → (B, D_h)."""
+        return self.mamba(visual, self.state_encoder(base))
+
+
+def clipped_apart(stream: Stream, head: nn.Module) -> list[ClipGroup]:
+    """The stream's parts and the head: each is clipped on its own."""
+    parts = {**dict(stream.named_children()), "head": head}
+    groups = [ClipGroup(name, list(part.parameters())) for name, part in parts.items()]
+    return [group for group in groups if group.parameters]
