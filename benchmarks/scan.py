@@ -10,12 +10,9 @@ The sizes S1 … S5 are in scan_problems.py, the goals beside what they are goal
 import os
 import sys
 import time
-from collections.abc import Callable
 from statistics import median
 
 import torch
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
 from wayscan import selective_scan
 from wayscan.ops import warmup
@@ -27,14 +24,13 @@ from .scan_mixer import measure_mixer
 from .scan_problems import SIZES, Problem, errors_of, exact_results, make_problem
 from .scan_step import measure_step
 from .scan_times import claim_accuracy, measure_size, wrong_by
+from .sections import Section, run_all
 from .timing import Call, garbage_collection_paused, medians, seconds_of, take_turns
 from .yardstick.build import processor_features
 
 MEMORY_GOAL, NARROW_GOAL, FIRST_SCAN_GOAL = 1 / 20, 1.7, 0.6
 REPEATS = 30
 MEGABYTE = 1e6
-
-Section = Callable[[Findings], None]
 
 
 def run(*, json: bool = False) -> int:
@@ -49,7 +45,7 @@ def measure() -> Report:
     torch.set_num_threads(1)
     try:
         warmup()
-        _run_all(findings, _sections())
+        run_all(findings, _sections())
     finally:
         torch.set_num_threads(threads)
     return findings.report("scan")
@@ -70,19 +66,6 @@ def _sections() -> dict[str, Section]:
         "two threads": _measure_two_threads,
         "GPU": _measure_gpu,
     }
-
-
-def _run_all(findings: Findings, sections: dict[str, Section]) -> None:
-    columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=len(sections))
-        for title, section in sections.items():
-            progress.update(task, description=title)
-            try:
-                section(findings)
-            except Exception as error:  # a peer that breaks must not take the others' numbers with it
-                findings.fail(title, f"{type(error).__name__}: {error}")
-            progress.advance(task)
 
 
 # ---- what needs processes of its own ----------------------------------------------------------------------

@@ -8,8 +8,9 @@ from benchmarks.claims import Findings
 from benchmarks.scan_engines import Prepared, engines
 from benchmarks.scan_problems import SIZES, Size, errors_of, exact_results, make_problem
 from benchmarks.scan_step import measure_step
+from benchmarks.sections import run_all
 
-from benchmarks import scan, scan_engines, scan_times
+from benchmarks import scan_engines, scan_times
 from wayscan import selective_scan
 
 SMALL = Size(name="S1", batch=2, channels=32, length=70, states=16)
@@ -100,7 +101,7 @@ def test_a_section_that_breaks_leaves_the_others_their_numbers():
         raise RuntimeError("no such method")
 
     findings = Findings()
-    scan._run_all(findings, {"a peer": breaks, "ours": lambda findings: findings.claim("time", 1.0)})
+    run_all(findings, {"a peer": breaks, "ours": lambda findings: findings.claim("time", 1.0)})
     assert [claim.name for claim in findings.claims] == ["time"]
     (failed,) = findings.wrong
     assert (failed.name, failed.why) == ("a peer", "RuntimeError: no such method")
