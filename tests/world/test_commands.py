@@ -80,13 +80,21 @@ def test_show_from_the_shell(capsys, tmp_path):
     assert out.split() == [str(tmp_path / "clips.png"), str(tmp_path / "clips.mp4")]
 
 
-@pytest.mark.parametrize(("what", "name"), [("clips", "got10k"), ("follows", "trackvla")])
-def test_what_is_made_reads_back(what, name, capsys, tmp_path):
+@pytest.mark.parametrize(
+    ("what", "name", "facts"),
+    [
+        ("clips", "got10k", ()),
+        ("drives", "dair_v2x", ("now", "kind", "decided_by")),
+        ("follows", "trackvla", ("executed", "perturbed")),
+    ],
+)
+def test_what_is_made_reads_back(what, name, facts, capsys, tmp_path):
     code, out, _ = run("world", "make", what, str(tmp_path), "--count", "1", capsys=capsys)
     assert (code, out) == (0, f"1 {what} in {tmp_path}\n")
     records = list(format_named(name).read(tmp_path))
     assert len(records) == 1
     assert records[0].synthetic
+    assert all(fact in records[0].facts for fact in facts)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ import numpy as np
 
 from wayscan.data.footage import Footage, ImageFiles
 from wayscan.data.formats.entries import Entry, entries_in, entry_at, read_entries, read_entry
-from wayscan.data.formats.notes import note_of, read_notes
+from wayscan.data.formats.notes import facts_of, note_of, read_notes
 from wayscan.data.formats.objects import Object, boxes_on_grid, objects_in, tracks_on_grid
 from wayscan.data.formats.planar import nearest, sample
 from wayscan.data.formats.reading import Records
@@ -218,7 +218,7 @@ def _episode(folder: Folder, piece: Piece) -> Episode:
         lenses={side: lens for side, lens in lenses.items() if lens is not None},
         tracks=tracks,
         sizes=sizes,
-        facts=facts,
+        facts={**facts_of(folder.notes, piece.group), **facts},
         **{"source": folder.dialect.source, **note_of(folder.notes, piece.group)},
     )
 

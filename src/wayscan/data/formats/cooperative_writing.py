@@ -23,6 +23,21 @@ START = 1_600_000_000.0  # seconds, of the first recording without a start of it
 APART = 60.0  # seconds between recordings, so that no two share a time
 SIZE = (4.5, 1.8, 1.6)  # metres, of an object whose size nobody says
 
+# Facts that are read from the files themselves.
+PLACED = (
+    "group",
+    "place",
+    "start",
+    "frames",
+    "roadside_frames",
+    "heights",
+    "system_error_offset",
+    "types",
+    "boxes",
+    "box_types",
+    "lacks",
+)
+
 
 def write_folder(episodes: Iterable[Episode], root: Path | str, dialect: Dialect) -> int:
     """Add episodes to a folder, each as a recording named like it; returns how many."""
@@ -35,7 +50,7 @@ def write_folder(episodes: Iterable[Episode], root: Path | str, dialect: Dialect
             raise ValueError(f"{root} already has {dialect.group} {episode.name!r}; give it another name")
         taken.add(episode.name)
         _write_episode(episode, root, dialect, lists)
-        notes[episode.name] = take_note(episode)
+        notes[episode.name] = take_note(episode, PLACED)
     for side, entries in lists.items():
         write_json(root / side / "data_info.json", entries, indent=1)
     write_notes(root, notes)

@@ -18,7 +18,7 @@ import numpy as np
 from wayscan.data.footage import Footage, Image
 from wayscan.data.formats.entries import Entry, entry_at, read_entries, read_entry, write_json
 from wayscan.data.formats.fit import check_fits
-from wayscan.data.formats.notes import note_of, read_notes, take_note, write_notes
+from wayscan.data.formats.notes import facts_of, note_of, read_notes, take_note, write_notes
 from wayscan.data.formats.planar import integrate
 from wayscan.data.formats.reading import Records
 from wayscan.data.records import Episode
@@ -29,6 +29,8 @@ DT = 0.1
 CRF = 16  # of the videos written: hardly a loss
 INFO = "_info.json"
 STATUS = ("finish", "status", "success", "following_rate", "following_step", "total_step", "collision")
+PLACED = (*STATUS, "dis_to_human", "facing", "velocity_scale", "split", "seed", "scene", "lacks")
+"""Facts that are read from the files themselves."""
 
 
 class FirstFrames:
@@ -111,6 +113,7 @@ def read_episode(
         videos=videos,
         actions=actions,
         facts={
+            **facts_of(notes or {}, name),
             **{key: value for key, value in status.values.items() if key != "instruction"},
             **{key: _series(steps, key) for key in ("dis_to_human", "facing") if key in steps[0]},
             "velocity_scale": tuple(np.asarray(velocity_scale, dtype=float).tolist()),
@@ -134,7 +137,7 @@ def write_episodes(episodes: Iterable[Episode], root: Path | str) -> int:
         parts = episode.name.split("/")
         split, seed, scene, number = parts if len(parts) == 4 else ("train", "seed_0", parts[-1], "0")
         _write(episode, root / split / seed / scene, number)
-        notes["/".join((split, seed, scene, number))] = take_note(episode)
+        notes["/".join((split, seed, scene, number))] = take_note(episode, PLACED)
     write_notes(root, notes)
     return len(notes)
 
