@@ -8,15 +8,15 @@
 Needs NumPy and numba alone; `wayscan.world.envs.follow` makes a gymnasium environment of it, and
 `wayscan.world.follows` a data set.
 
-What FOLLOW_VERSION 1 makes, on the first 200 judging seeds of each split (the expert drives):
+What FOLLOW_VERSION 1 makes, on 200 judging seeds of each split (the expert drives):
 
-- Episodes last 268 to 274 steps of 0.1 s on average; half of the targets' ways are short, so that they arrive
-  and stay. The target walks 21 m at 0.6 / 0.9 / 1.2 m/s (5 / 50 / 95 %), stands on 11 % of the steps and
+- Episodes last 270 to 273 steps of 0.1 s on average; half of the targets' ways are short, so that they arrive
+  and stay. The target walks 22 m at 0.6 / 0.9 / 1.2 m/s (5 / 50 / 95 %), stands on 11 % of the steps and
   takes 2 turns of more than 45 degrees within a second.
 - `distracted` and `ambiguous` have 4.5 others on average; the expert's view shows less than half of the
-  target in 1.4 % of the steps. No two people are ever nearer than 0.5 m.
-- Success of the expert is 1.00, 0.99 and 0.98 (single, distracted, ambiguous), of driving straight on and of
-  standing still at most 0.01. benchmarks/world_follow.py measures it.
+  target in 1.1 % of the steps. No two people are ever nearer than 0.5 m.
+- Success of the expert is 1.00, 0.98 and 1.00 (single, distracted, ambiguous), of driving straight on and of
+  standing still 0. benchmarks/world_follow.py measures it.
 """
 
 from wayscan.lazy import lazy_names
