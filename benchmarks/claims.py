@@ -58,6 +58,9 @@ class Claim:
     against: str = ""
     recorded: Recorded | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))  # NumPy's numbers are no JSON
+
     @property
     def met(self) -> bool:
         """Whether the promise is kept; a number without a goal promises nothing and breaks nothing."""

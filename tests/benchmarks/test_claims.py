@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from benchmarks.claims import Claim, Findings, NotMeasured, Report, record, recorded_claims, show
 
@@ -95,3 +96,8 @@ def test_recording_again_replaces_what_was_there(tmp_path):
     for value in (1.0, 2.0):
         record("track", "nano", [Claim(name="auc", value=value)], folder=tmp_path)
     assert [claim.value for claim in recorded_claims("track", folder=tmp_path)] == [2.0]
+
+
+def test_a_claim_of_numpys_numbers_is_plain_json():
+    claim = Claim(name="a", value=np.float32(0.5), goal=0.4)
+    assert json.loads(json.dumps(claim.to_json()))["met"] is True
