@@ -103,8 +103,10 @@ def log_rerun(stories: Iterable[Story], file: Path) -> Path:
     """Write pictures, boxes and paths as a Rerun recording, to look at with `rerun FILE`."""
     try:
         import rerun as rr  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError('--rerun needs rerun-sdk; pip install "wayscan[rerun]"') from None
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            f'--rerun needs rerun-sdk ({missing}); pip install "wayscan[rerun]"'
+        ) from missing
     file.parent.mkdir(parents=True, exist_ok=True)
     rr.init("wayscan")
     rr.save(str(file))
