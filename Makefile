@@ -45,7 +45,7 @@ test-slow: $(VENV)/dev
 	$(RUN) -m slow
 
 bench: $(VENV)/bench
-	$(BIN)/wayscan bench scan
+	for name in scan runs world forecast track; do $(BIN)/wayscan bench $$name || exit 1; done
 
 docs: $(VENV)/docs
 	$(BIN)/mkdocs build --strict
