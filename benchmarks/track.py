@@ -262,7 +262,9 @@ def measure_weights(findings: Findings) -> None:
     files = [find_pretrained(name) / WEIGHTS for name in bundled_models() if name.startswith("track-")]
     size = max(file.stat().st_size for file in files) / MEGABYTE
     names = ", ".join(file.parent.name for file in files)
-    findings.claim("bundled weights, the largest", size, unit="MB", goal=WEIGHTS_GOAL, better="lower", against=names)
+    findings.claim(
+        "bundled weights, the largest", size, unit="MB", goal=WEIGHTS_GOAL, better="lower", against=names
+    )
 
 
 def _random_model(name: Preset) -> TrackModel:
