@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
-# Seeds of the sprite generator. The ranges are disjoint: nothing is tuned or judged on what was learnt, and
-# nothing judged on what was tuned. Seeds below 1,000 are for examples and tests.
-TRAINING_SEEDS = range(1_000, 100_000)
-TUNING_SEEDS = range(100_000, 200_000)
-JUDGING_SEEDS = range(200_000, 300_000)
+from wayscan.world.splits import JUDGING, TRAINING, TUNING
+
+# Seeds of the generators, by what they are for: the world's splits under the tracker's names.
+TRAINING_SEEDS, TUNING_SEEDS, JUDGING_SEEDS = TRAINING, TUNING, JUDGING
 
 # Of box corners as words, in units of the search crop: half a crop beyond each edge.
 COORDINATE_SPAN = (-0.5, 1.5)
