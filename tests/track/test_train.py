@@ -16,7 +16,7 @@ from wayscan.track.data import to_tensors
 from wayscan.track.model import TrackModel
 from wayscan.track.pair_stage import LossCourse, examine
 from wayscan.track.run import Tracker
-from wayscan.track.sources import Mixture, Pairs, RecordedClips, Share
+from wayscan.track.sources import Films, Mixture, Pairs, RecordedClips, Share, clip_source
 from wayscan.track.train import build, finish, trainer
 from wayscan.track.train_config import TrackTrainConfig
 from wayscan.train.determinism import generator
@@ -112,6 +112,15 @@ def test_a_mixture_draws_by_weight_and_repeats():
     assert "one" in pairs.fingerprint()
     with pytest.raises(ValueError, match="weight above 0"):
         Mixture([Share(0.0, one)])
+
+
+def test_films_are_rendered_once_and_mixed_with_the_sprites():
+    films = Films(seed=5, count=2, frames=3)
+    assert films[1] is films[1]
+    assert not np.array_equal(films[0].frames, films[1].frames)
+    config = TrackTrainConfig(stage="sequence", films=2, clip_frames=3).resolved()
+    drawn = [clip_source(config).clip(0, index).source for index in range(12)]
+    assert {source.split()[1] for source in drawn} == {"films", "sprites"}
 
 
 def test_clips_that_show_nothing_are_passed_over_or_refused():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from wayscan.world.sprites.library import Library, Sources, build_library, library_for
-from wayscan.world.sprites.pairs import PairSpec, training_batch
+from wayscan.world.sprites.pairs import PairSpec, strayed, training_batch
 from wayscan.world.sprites.textures import dead_leaves
 
 SOURCES = Sources(packaged=False, textures=6)
@@ -47,6 +47,18 @@ def test_shapes_types_and_ranges(batch):
     assert batch["past"].min() >= -0.5
     assert batch["past"].max() <= 1.5
     assert ((batch["visible"] >= 0) & (batch["visible"] <= 1)).all()
+
+
+def test_memory_ends_where_the_tracker_believes_and_was_often_as_far_off_all_along():
+    path = np.repeat([[50.0, 40.0, 20.0, 10.0]], 7, axis=0)
+    believed = np.array([58.0, 40.0, 30.0, 15.0])
+    rng = np.random.default_rng(0)
+    memories = np.stack([strayed(rng, path, believed) for _ in range(400)])
+    np.testing.assert_allclose(memories[:, -1], np.broadcast_to(believed, (400, 4)), atol=1e-9)
+    widths, centres = memories[:, 0, 2], memories[:, 0, 0] + memories[:, 0, 2] / 2
+    for oldest, true, wrong in ((widths, 20, 30), (centres, 60, 73)):
+        assert (oldest >= true - 1e-9).all()
+        assert 0.4 < np.isclose(oldest, wrong).mean() < 0.6
 
 
 def test_labels_agree(batch):

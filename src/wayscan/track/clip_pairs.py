@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from wayscan.data.records import Clip
 from wayscan.geometry.boxes import Boxes, CropRegion, crop_image, crop_region, to_crop, xywh_to_xyxy
+from wayscan.world.sprites.pairs import LEAST_VISIBLE, PAST, strayed
 
-PAST = 7
-LEAST_VISIBLE = 0.15
 IMAGES = ("first", "dynamic", "search")
 BOXES = ("template_boxes", "past", "box")
 
@@ -45,8 +44,8 @@ def usable_frames(clip: Clip) -> NDArray[np.intp]:
 def pair_from_clip(rng: np.random.Generator, clip: Clip, spec: ClipPairSpec) -> dict[str, NDArray]:
     """A sample like those of the sprites: the first template is the earliest moment, the search the latest.
 
-    The templates are not jittered; the search crop lies around a box that has slid off the target in the
-    course of the past frames. The target is always there.
+    The templates are not jittered; the search crop lies around a box that has strayed off the target, which
+    is always there.
     """
     frames = usable_frames(clip)
     now = int(frames[rng.integers(1, len(frames))])
@@ -63,7 +62,7 @@ def pair_from_clip(rng: np.random.Generator, clip: Clip, spec: ClipPairSpec) -> 
         "dynamic": crop_image(clip.frame(later), views[1][1], spec.template_size),
         "search": crop_image(clip.frame(now), region, spec.search_size),
         "template_boxes": np.stack([_corners(clip.boxes[k], view) for k, view in views]),
-        "past": np.clip(_corners(_slid(clip, now, believed), region), -0.5, 1.5),
+        "past": np.clip(_corners(_remembered(rng, clip, now, believed), region), -0.5, 1.5),
         "box": _corners(truth, region),
         "present": np.array(1, dtype=np.float32),
         "visible": np.array(clip.visible[now], dtype=np.float32),
@@ -92,13 +91,12 @@ def _jittered(rng: np.random.Generator, box: Boxes, spec: ClipPairSpec) -> Boxes
     return np.concatenate([centre - sizes / 2, sizes])
 
 
-def _slid(clip: Clip, now: int, believed: Boxes) -> Boxes:
-    """The past boxes (7, 4) of a tracker that has slid to the box it believes, step by step."""
+def _remembered(rng: np.random.Generator, clip: Clip, now: int, believed: Boxes) -> Boxes:
+    """The past boxes (7, 4) of a tracker that has strayed off the target to the box it believes."""
     frames = usable_frames(clip)
     last = frames[frames <= now][-PAST:]
-    boxes = clip.boxes[np.concatenate([np.repeat(last[:1], PAST - len(last)), last])]
-    slid = boxes + np.linspace(0, 1, PAST)[:, None] * (believed - boxes[-1])
-    return np.maximum(slid, [-np.inf, -np.inf, 1.0, 1.0])
+    path = clip.boxes[np.concatenate([np.repeat(last[:1], PAST - len(last)), last])]
+    return strayed(rng, path, believed)
 
 
 def _corners(boxes: Boxes, region: CropRegion) -> NDArray[np.float32]:

@@ -93,7 +93,7 @@ def run(
 def evaluate(
     *,
     model: str = MODEL,
-    data: str = "sprites",
+    data: str = "clips",
     format: str = "auto",
     split: str | None = None,
     count: int | None = None,
@@ -113,13 +113,13 @@ def evaluate(
 
     Args:
         model: a bundled model, a folder, a training run, an exported folder, or a hub id.
-        data: OTB, VOT, GOT-10k, LaSOT or TrackingNet: a folder, or a name below $WAYSCAN_DATA; or "sprites":
-            generated clips.
+        data: OTB, VOT, GOT-10k, LaSOT or TrackingNet: a folder, or a name below $WAYSCAN_DATA; or generated:
+            "sprites", "films" of the 3-D world, or "clips", both in turn.
         format: of the folder; found out by itself if not given.
         split: of the data set, where it has several.
-        count: use only so many sequences; 20 for sprites if not given.
-        purpose: which seeds of the sprites. Choose settings on "tuning", report "judging".
-        seed: of the sprites, counted from that purpose's first; and of the starts beside the truth.
+        count: use only so many sequences; 20 generated ones if not given.
+        purpose: which seeds of generated clips. Choose settings on "tuning", report "judging".
+        seed: of generated clips, counted from that purpose's first; and of the starts beside the truth.
         starts: 1 starts from the true first box, as the benchmarks do; more add slightly wrong ones.
         skip_bad: leave broken sequences out, and say so at the end, instead of stopping at the first.
         against: OpenCV's trackers to measure in the same run, such as csrt,kcf,mil.
@@ -133,10 +133,10 @@ def evaluate(
     from rich.console import Console
 
     from wayscan.track.judge import judge
-    from wayscan.track.sequences import SPRITES, sequences, sprite_clips
+    from wayscan.track.sequences import EMBEDDED, embedded_clips, sequences
 
-    if data == SPRITES:
-        chosen = sprite_clips(20 if count is None else count, purpose, seed)
+    if data in EMBEDDED:
+        chosen = embedded_clips(data, 20 if count is None else count, purpose, seed)
     else:
         chosen = sequences(data, format=format, split=split, count=count, skip_bad=skip_bad)
     with _evaluating() as on_run:

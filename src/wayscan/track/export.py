@@ -5,10 +5,6 @@ a fixed length (`config.tokens`), and each scan along it is one Scan operator.
 """
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,16 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wayscan.data.atomic import write_atomically
-from wayscan.track.config import TrackerConfig
+from wayscan.ops.onnx_graph import count_nodes, expect_onnx, write_graph
+from wayscan.track.config import EXPORTED, TrackerConfig
 from wayscan.track.data import normalise
 from wayscan.track.embed import Matches
 from wayscan.track.evaluate import follow
 from wayscan.track.loop import Network, Sight, TrackingLoop
 from wayscan.track.model import Templates, TrackModel
 from wayscan.track.onnx import SEARCH, TEMPLATE, OnnxTracker
-from wayscan.track.open import ONNX
 from wayscan.track.run import Tracker
-from wayscan.track.sequences import sprite_clips
+from wayscan.track.sequences import embedded_clips
 
 CLIP = 2  # of the first tuning seed: what the graphs are compared on
 
@@ -64,13 +60,9 @@ class SearchGraph(nn.Module):
 
 def export_tracker(model: str | Path, folder: str | Path) -> dict[str, int]:
     """Write template.onnx, search.onnx and track.json; their size in bytes and number of nodes."""
-    try:
-        import onnx
-        import onnxscript  # noqa: F401 - torch's exporter needs it, and says so less clearly
-    except ImportError as fault:
-        raise ModuleNotFoundError(
-            f'exporting needs {fault.name}, which is not installed: pip install "wayscan[onnx]"'
-        ) from fault
+    expect_onnx()
+    import onnx
+
     folder, tracker = Path(folder), Tracker.from_pretrained(model)
     config = tracker.model.config
     network = deepcopy(tracker.model).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
@@ -81,24 +73,20 @@ def export_tracker(model: str | Path, folder: str | Path) -> dict[str, int]:
     names = ["tokens", "keys", "values"][: len(known)]
     crop, past = torch.zeros(X, X, 3, dtype=torch.uint8), torch.rand(max(config.past, 1), 4)
     folder.mkdir(parents=True, exist_ok=True)
-    _export(TemplateGraph(network), (pictures, boxes), ["pictures", "boxes"], names, folder / TEMPLATE)
-    _export(
-        SearchGraph(network), (known, crop, past), [*names, "crop", "past"], ["boxes", "chance", "score"],
-        folder / SEARCH,
+    write_graph(
+        TemplateGraph(network), (pictures, boxes), folder / TEMPLATE, takes=["pictures", "boxes"], gives=names
+    )
+    write_graph(
+        SearchGraph(network), (known, crop, past), folder / SEARCH,
+        takes=[*names, "crop", "past"], gives=["boxes", "chance", "score"],
     )  # fmt: skip
     described = TrackerConfig(model=config, loop=tracker.loop).as_dict()
-    write_atomically(folder / ONNX, [json.dumps(described, indent=1).encode()])
+    write_atomically(folder / EXPORTED, [json.dumps(described, indent=1).encode()])
     graphs = [folder / TEMPLATE, folder / SEARCH]
     return {
         "bytes": sum(path.stat().st_size for path in graphs),
         "nodes": sum(count_nodes(onnx.load(str(path)).graph) for path in graphs),
     }
-
-
-def count_nodes(graph: Any) -> int:
-    """Nodes of a graph, those inside of its Scans included."""
-    inner = (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
-    return len(graph.node) + sum(count_nodes(each) for each in inner)
 
 
 def parity(model: str | Path, folder: str | Path, pictures: int = 8, frames: int = 30) -> dict[str, float]:
@@ -117,7 +105,7 @@ def parity(model: str | Path, folder: str | Path, pictures: int = 8, frames: int
         boxes = np.concatenate([low, low + 0.5], axis=1).astype(np.float32)
         both.look(both.remember(shown, boxes), crop, past.astype(np.float32))
     on_random, both.apart = both.apart, 0.0
-    *_, clip = sprite_clips(CLIP + 1, "tuning", frames=frames, packaged=False, textures=8).clips
+    *_, clip = embedded_clips("sprites", CLIP + 1, "tuning", frames=frames, packaged=False, textures=8).clips
     follow(TrackingLoop(both), clip, clip.boxes[0])
     return {"random": on_random, "clip": both.apart}
 
@@ -138,30 +126,3 @@ class _Both:
         for a, b in zip(first, second, strict=True):
             self.apart = max(self.apart, float(np.abs(np.asarray(a) - np.asarray(b)).max()))
         return first
-
-
-def _export(
-    graph: nn.Module, inputs: tuple[Any, ...], given: list[str], found: list[str], path: Path
-) -> None:
-    from wayscan.track.scan_to_onnx import OPSET, translations
-
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            graph.eval(), inputs, dynamo=True, opset_version=OPSET, input_names=given, output_names=found,
-            custom_translation_table=translations(), optimize=True, verbose=False,
-        )  # fmt: skip
-        assert program is not None
-        program.save(str(path))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's words on packages that are not installed and constants it does not fold."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -16,12 +16,14 @@ from wayscan.data.records import Clip
 from wayscan.track.clip_pairs import ClipPairSpec, pair_from_clip, usable_frames
 from wayscan.track.config import TrackConfig
 from wayscan.track.train_config import TrackTrainConfig
+from wayscan.world.films import FILM_VERSION, FilmSpec, make_film
 from wayscan.world.sprites import GENERATOR_VERSION
 from wayscan.world.sprites.clips import ClipSpec, make_clip
 from wayscan.world.sprites.library import Sources, library_for
-from wayscan.world.sprites.pairs import PairSpec, training_sample
+from wayscan.world.sprites.pairs import PAIR_VERSION, PairSpec, training_sample
 
 Sample = dict[str, NDArray]
+FILM_SLACK = 8  # frames of a film beyond a window's, so that windows differ
 _ENDLESS = 2**40  # how many samples a seed of the sprites is taken to have
 
 
@@ -62,7 +64,7 @@ class SpritePairs:
         )
 
     def fingerprint(self) -> str:
-        return f"sprite pairs {GENERATOR_VERSION} {self.seed} {_known(self.spec)}"
+        return f"sprite pairs {PAIR_VERSION} {self.seed} {_known(self.spec)}"
 
 
 class SpriteClips:
@@ -113,6 +115,24 @@ class RecordedClips:
             f"{self.name} has no clip with two frames that show the target; expected at least one; check its "
             "labels"
         )
+
+
+class Films(Sequence[Clip]):
+    """Films 0 … count - 1 of a seed of the 3-D world, each kept in memory once it has been rendered: that
+    takes 10 ms a frame, as long as learning from it.
+    """
+
+    def __init__(self, seed: int, count: int, frames: int) -> None:
+        self.seed, self.number, self.spec = seed, count, FilmSpec(frames=frames)
+        self._rendered: dict[int, Clip] = {}
+
+    def __len__(self) -> int:
+        return self.number
+
+    def __getitem__(self, index: int) -> Clip:  # type: ignore[override]
+        if index not in self._rendered:
+            self._rendered[index] = make_film(self.seed, index, self.spec)
+        return self._rendered[index]
 
 
 class Share(NamedTuple):
@@ -183,7 +203,7 @@ def sprite_sources(config: TrackTrainConfig) -> Sources:
 
 
 def _mixed(config: TrackTrainConfig, sprites: Callable[[], SpritePairs | SpriteClips]) -> Mixture:
-    """The sprites and whatever data sets a run is given, each by its weight."""
+    """The embedded world and whatever data sets a run is given, each by its weight."""
     folders: tuple[tuple[str, Path | None, float, Callable[[Path], Records[Clip]]], ...] = (
         ("GOT-10k", config.got10k, config.got10k_weight, lambda root: got10k.read_split(root, "train")),
         ("LaSOT", config.lasot, config.lasot_weight, lambda root: lasot.read_split(root, "train")),
@@ -192,12 +212,18 @@ def _mixed(config: TrackTrainConfig, sprites: Callable[[], SpritePairs | SpriteC
         ("sequences", config.sequences, config.sequences_weight, otb_vot.read_sequences),
     )  # fmt: skip
     spec = ClipPairSpec(**_crops(config.network()))
-    recorded = [
+    shares = [
         Share(weight, RecordedClips(name, read(root), spec))
         for name, root, weight, read in folders
         if root is not None and weight > 0
     ]
-    return Mixture(([Share(config.sprites_weight, sprites())] if config.sprites_weight else []) + recorded)
+    if config.films_weight:
+        films = Films(config.data_seed, config.films, config.clip_frames + FILM_SLACK)
+        name = f"films v{FILM_VERSION} {films.seed} {films.spec}"
+        shares.insert(0, Share(config.films_weight, RecordedClips(name, films, spec)))
+    if config.sprites_weight:
+        shares.insert(0, Share(config.sprites_weight, sprites()))
+    return Mixture(shares)
 
 
 def _crops(network: TrackConfig) -> dict[str, Any]:

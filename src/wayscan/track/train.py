@@ -5,7 +5,7 @@ train(config)
 train(TrackTrainConfig(preset="nano", stage="sequence", init="runs/pair", run=Path("runs/clips")))
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import cv2
 import torch
 from torch import nn
 
-from wayscan.data.records import Clip
 from wayscan.data.runs.folder import Run
 from wayscan.data.runs.settings import difference_table, differences
 from wayscan.pretrained import load_pretrained
@@ -32,6 +31,7 @@ from wayscan.train.config import OptimConfig, TrainConfig
 from wayscan.train.determinism import seed_everything
 from wayscan.train.loop import Trainer
 from wayscan.train.task import Result, TrainingSet
+from wayscan.world.clips import ClipsSpec, tracking_clip
 from wayscan.world.sprites.clips import ClipSpec, make_clip
 from wayscan.world.sprites.library import library_for
 from wayscan.world.sprites.pairs import training_batch
@@ -187,19 +187,20 @@ def _examination(config: TrackTrainConfig) -> Callable[[nn.Module], Mapping[str,
 
 
 def _following(config: TrackTrainConfig) -> Callable[[nn.Module], Mapping[str, float]]:
-    spec = ClipSpec(sources=sprite_sources(config))
-    library = library_for(spec.sources)
-    loop = _loop(config)
-
-    def clips() -> Iterator[Clip]:
-        return (make_clip(TUNING_SEEDS[0], index, spec, library) for index in range(config.held_out_clips))
-
-    static = evaluate(clips(), {"static": StaticBox}, starts=1)["static"].metrics["ao"]
+    sprites, loop = ClipSpec(sources=sprite_sources(config)), _loop(config)
+    both = ClipsSpec(sprites=sprites)
+    clips = [
+        tracking_clip(TUNING_SEEDS[0], index, both)
+        if config.films_weight
+        else make_clip(TUNING_SEEDS[0], index, sprites)
+        for index in range(config.held_out_clips)
+    ]
+    static = evaluate(clips, {"static": StaticBox}, starts=1)["static"].metrics["ao"]
 
     def followed(model: nn.Module) -> Mapping[str, float]:
         assert isinstance(model, TrackModel)
         with as_tracker(model):
-            measured = evaluate(clips(), {"ours": lambda: Tracker(model, loop)}, starts=1)["ours"].metrics
+            measured = evaluate(clips, {"ours": lambda: Tracker(model, loop)}, starts=1)["ours"].metrics
         # No frames per second: metrics are the same for every machine.
         return {**{name: measured[name] for name in ("ao", "sr50", "auc", "auroc")}, "ao_static": static}
 

@@ -91,6 +91,8 @@ class TrackTrainConfig:
     """Folder of OTB or VOT sequences to learn from."""
     sprites_weight: float = 1.0
     """How often a sample comes from the embedded sprites, over the sum of all weights in use."""
+    films_weight: float | None = None
+    """The same of films of the 3-D world. Small presets take half of their clips from there."""
     got10k_weight: float = 1.0
     lasot_weight: float = 1.0
     trackingnet_weight: float = 1.0
@@ -102,7 +104,9 @@ class TrackTrainConfig:
     cache: Path | None = field(default=None, metadata=MAY_CHANGE)
     """File for the sprite library."""
     data_seed: int = TRAINING_SEEDS[0]
-    """Seed of the sprites."""
+    """Seed of sprites and films."""
+    films: int = 200
+    """Different films, about 6 MB each in memory."""
     clip_frames: int = 32
     """Frames of a clip that the sequence stage follows."""
     reversed_share: float = 0.5
@@ -146,8 +150,8 @@ class TrackTrainConfig:
             raise ValueError("grow is set but init is None; expected a smaller tracker to grow: give init")
         if self.clip_frames < 2:
             raise ValueError(f"clip_frames is {self.clip_frames}; expected at least 2, a start and a step")
-        names = ("sprites", "got10k", "lasot", "trackingnet", "sequences")
-        weights = [getattr(self, f"{name}_weight") for name in names]
+        names = ("sprites", "films", "got10k", "lasot", "trackingnet", "sequences")
+        weights = [getattr(self, f"{name}_weight") or 0.0 for name in names]
         if min(weights) < 0 or not 0 <= self.reversed_share <= 1:
             raise ValueError(
                 f"weights of the data are {weights}, reversed_share {self.reversed_share}; expected weights "
@@ -191,11 +195,12 @@ _INTERVALS: Mapping[Stage, Mapping[str, Any]] = {
 _PLAIN: Mapping[str, Any] = {
     "epochs": 100, "batch_size": 32, "learning_rate": 5e-5, "warmup_epochs": 5.0, "clip_norm": 0.1,
     "weight_decay": 1e-4, "beta2": 0.999, "average_decay": 0.0, "losses": "reference", "drop_path": 0.1,
-    "absent_frames": "cut",
+    "absent_frames": "cut", "films_weight": 0.0,
 }  # fmt: skip
 _SMALL: Mapping[str, Any] = {
     "epochs": 5, "batch_size": 32, "learning_rate": 1e-3, "warmup_epochs": 0.15, "clip_norm": 1.0,
     "weight_decay": 0.05, "beta2": 0.98, "average_decay": 0.998, "losses": "small", "absent_frames": "keep",
+    "films_weight": 0.0,
 }  # fmt: skip
 _SCHEDULES: Mapping[str, Mapping[str, Any]] = {
     "seed": _PLAIN,
@@ -206,6 +211,7 @@ _SCHEDULES: Mapping[str, Mapping[str, Any]] = {
 }
 _CLIPS: Mapping[str, Any] = {
     "epochs": 1, "batch_size": 4, "learning_rate": 2e-4, "warmup_epochs": 0.1, "average_decay": 0.98,
+    "films_weight": 1.0,
 }  # fmt: skip
 _SEQUENCE: Mapping[str, Mapping[str, Any]] = {
     "seed": {"epochs": 40, "batch_size": 8, "weight_decay": 0.05},

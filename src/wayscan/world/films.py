@@ -25,7 +25,7 @@ from wayscan.world.scene import Scene
 from wayscan.world.sprites.damage import Damage, apply_damage, draw_damages
 from wayscan.world.sprites.motion import wander
 
-FILM_VERSION = 1
+FILM_VERSION = 2
 
 ATTEMPTS = 30
 LEAST_VISIBLE = 0.05  # a frame that shows less of the target is marked absent
@@ -96,22 +96,16 @@ class _Stage:
         if rng.random() < TWIN:
             self.outfits[1] = self.outfits[0]
         self.operator: Operator = rng.choice(list(OPERATORS), p=list(OPERATORS.values()))  # type: ignore[assignment]
-        edge = 0.8 * self.place.half
-        start = free_places(rng, self.place.floor, 1, low=-edge / 2, high=edge / 2)
-        starts = free_places(rng, self.place.floor, count - 1, low=start - 5, high=start + 5, taken=start)
-        camera = free_places(
-            rng,
-            self.place.floor,
-            1,
-            low=start - 8,
-            high=start + 8,
-            taken=np.concatenate([start, starts]),
-            apart=1.5,
-        )
-        places = np.concatenate([start, starts, camera]).clip(-edge, edge)
+        floor, edge = self.place.floor, 0.8 * self.place.half
+        start = free_places(rng, floor, 1, low=-edge / 2, high=edge / 2)
+        low, high = np.maximum(start - 5, -edge), np.minimum(start + 5, edge)
+        starts = np.concatenate([start, free_places(rng, floor, count - 1, low=low, high=high, taken=start)])
+        low, high = np.maximum(start - 8, -edge), np.minimum(start + 8, edge)
+        camera = free_places(rng, floor, 1, low=low, high=high, taken=starts, apart=1.5)
+        places = np.concatenate([starts, camera])
         heights = [*(outfit.height for outfit in self.outfits), 1.75]
         speeds = np.append(rng.uniform(0.6, 1.6, count), rng.uniform(0.9, 1.5))
-        self.crowd = Crowd(places, self.place.floor, speeds=speeds, heights=heights)
+        self.crowd = Crowd(places, floor, speeds=speeds, heights=heights)
         self.field = float(rng.uniform(0.45, 1.15))
         self.eye = float(rng.uniform(6.6, 8.0) if self.operator == "from above" else rng.uniform(1.2, 1.9))
 

@@ -30,6 +30,7 @@ from wayscan.world.sprites.damage import Damage, apply_damage, draw_damage, vary
 from wayscan.world.sprites.library import Library, Sources, library_for
 from wayscan.world.sprites.moments import covered, draw_stages, occluded, without_target
 
+PAIR_VERSION = 2  # of what samples look like
 PAST = 7
 LEAST_VISIBLE = 0.15  # a target that shows less counts as absent
 Absence = Literal["removed", "covered", "elsewhere"]
@@ -155,11 +156,8 @@ def _draw_absence(rng: np.random.Generator, spec: PairSpec, *, removable: bool) 
 def _remember(
     rng: np.random.Generator, stage: Stage, spec: PairSpec, *, elsewhere: bool
 ) -> tuple[Boxes, Boxes]:
-    """The past boxes (7, 4) that a tracker would hold, and the box (4,) it crops the search region around.
-
-    Mostly the memory has slid off the target step by step and its last box is the one believed; sometimes
-    the memory
-    is right and the crop is off; sometimes tracking has just begun and the first box is repeated.
+    """The past boxes (7, 4) that a tracker would hold, and the box (4,) it crops the search region around:
+    its last one. Sometimes tracking has just begun, and the first box is repeated.
     """
     truth = np.maximum(stage.target.box, [-np.inf, -np.inf, 2.0, 2.0])
     side = float((truth[2] * truth[3]) ** 0.5)
@@ -173,17 +171,28 @@ def _remember(
         believed = _far_off(rng, stage, truth, spec)
     else:
         believed = _jittered(rng, cxcywh_to_xywh(path[-1]), spec)
-    way = rng.random()
-    if way < 0.25 and not elsewhere:
-        noise = rng.normal(0, 0.04, (PAST, 4)) * side
-        return cxcywh_to_xywh(np.maximum(path + noise, [-np.inf, -np.inf, 2.0, 2.0])), believed
-    if way < 0.35:
+    if rng.random() < 0.1:
         return np.repeat(believed[None], PAST, axis=0), believed
-    error = xywh_to_cxcywh(believed) - path[-1]
-    slide = np.linspace(0, 1, PAST)[:, None] ** np.exp(rng.normal(0, 0.7))
-    noise = rng.normal(0, 0.02, (PAST, 4)) * side * (slide < 1)
-    remembered = np.maximum(path + slide * error + noise, [-np.inf, -np.inf, 2.0, 2.0])
-    return cxcywh_to_xywh(remembered), believed
+    noise = rng.normal(0, 0.02, (PAST - 1, 4)) * side
+    return strayed(rng, cxcywh_to_xywh(path), believed, noise), believed
+
+
+def strayed(
+    rng: np.random.Generator, path: Boxes, believed: Boxes, noise: NDArray[np.float64] | float = 0.0
+) -> Boxes:
+    """The memory of a tracker that has strayed off its target's path (T, 4) to the box that it believes.
+
+    Half the time it was as far off all along, in place, in size or in both: whoever could read the truth off
+    its oldest boxes would learn to copy them, and so would keep its own mistakes for ever. `noise` (T - 1, 4)
+    is added to all but the last.
+    """
+    centres = xywh_to_cxcywh(path)
+    slide = np.linspace(0, 1, len(path))[:, None] ** np.exp(rng.normal(0, 0.7))
+    already = np.repeat(np.minimum(rng.uniform(0, 2, 2), 1), 2)  # place, size
+    off = already + (1 - already) * slide
+    remembered = centres + off * (xywh_to_cxcywh(believed) - centres[-1])
+    remembered[:-1] += noise
+    return cxcywh_to_xywh(np.maximum(remembered, [-np.inf, -np.inf, 2.0, 2.0]))
 
 
 def _jittered(rng: np.random.Generator, box: Boxes, spec: PairSpec) -> Boxes:
