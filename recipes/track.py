@@ -43,6 +43,8 @@ from wayscan.track.config import (
 from wayscan.track.data import prepare, to_tensors
 from wayscan.track.model import TrackModel
 from wayscan.track.pair_stage import examine, outcome, predict
+from wayscan.track.sources import pair_crops, pair_source
+from wayscan.track.train_config import TrackTrainConfig
 from wayscan.train.average import ExponentialAverage
 from wayscan.train.config import OptimConfig
 from wayscan.train.modules import Frozen
@@ -197,16 +199,22 @@ class School:
         say(self.began, words)
 
 
-def pair_spec(arguments: argparse.Namespace) -> PairSpec:
-    """What the samples look like: pictures of the size that all models take."""
+def lesson_config(arguments: argparse.Namespace) -> TrackTrainConfig:
+    """What all models learn from: pictures of the size that they take."""
     sizes = {(preset(name).template_size, preset(name).search_size) for name in arguments.presets}
     if len(sizes) > 1:
         raise SystemExit(
             f"--presets {' '.join(arguments.presets)} take pictures of different sizes; train them in turn"
         )
-    template_size, search_size = sizes.pop()
-    sources = Sources(images=arguments.images, segments=arguments.segments, cache=arguments.cache)
-    return PairSpec(sources=sources, template_size=template_size, search_size=search_size)
+    return TrackTrainConfig(
+        preset=arguments.presets[0],
+        images=arguments.images,
+        segments=arguments.segments,
+        cache=arguments.cache,
+        data_seed=arguments.seed,
+        films=arguments.films,
+        films_weight=arguments.films_weight if arguments.films else 0.0,
+    )
 
 
 def held_out_batches(
@@ -227,11 +235,15 @@ def held_out_batches(
 def train(arguments: argparse.Namespace, began: float) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(0)
-    spec = pair_spec(arguments)
+    config = lesson_config(arguments)
+    spec = pair_crops(config)
     library = library_for(spec.sources)
     say(began, f"library: {library.describe()}")
+    source = pair_source(config)
+    source.prepare()
+    say(began, f"learning from {source.fingerprint()}")
     # Before anything touches the GPU: processes forked later would inherit its state.
-    feed = Feed(arguments.seed, arguments.batch, spec, library, arguments.workers)
+    feed = Feed(arguments.seed, arguments.batch, source, arguments.workers)
     held_out = held_out_batches(arguments, spec, library)
     if arguments.device == "cuda":
         torch.set_float32_matmul_precision("high")
@@ -265,6 +277,10 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
         "--free", action="store_true", help="use no photographs but those in installed packages"
     )
     parser.add_argument("--cache", type=Path, help="file for the sprite library")
+    parser.add_argument(
+        "--films", type=int, default=0, help="different films of the 3-D world to learn from too"
+    )
+    parser.add_argument("--films-weight", type=float, default=0.5, help="of their samples; sprites have 1")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="folder of an earlier run")
     parser.add_argument("--minutes", type=float, default=9.0, help="of the whole command, saving included")

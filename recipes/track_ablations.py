@@ -24,8 +24,9 @@ from wayscan.track.evaluate import StaticBox, evaluate
 from wayscan.track.run import Tracker
 from wayscan.track.train import train
 from wayscan.track.train_config import TrackTrainConfig
-from wayscan.world.sprites.clips import ClipSpec, make_clip
-from wayscan.world.sprites.library import Sources, library_for
+from wayscan.world.clips import ClipsSpec, tracking_clip
+from wayscan.world.sprites.clips import ClipSpec
+from wayscan.world.sprites.library import Sources
 
 VARIANTS = ("whole", *ABLATIONS)
 
@@ -56,9 +57,8 @@ def measured(run: Path, clips: int, cache: Path | None) -> dict[str, float]:
     kept = run / "measured.json"
     if kept.is_file():
         return json.loads(kept.read_text())
-    spec = ClipSpec(sources=Sources(cache=cache))
-    library = library_for(spec.sources)
-    made = (make_clip(TUNING_SEEDS[1], index, spec, library) for index in range(clips))
+    spec = ClipsSpec(sprites=ClipSpec(sources=Sources(cache=cache)))
+    made = (tracking_clip(TUNING_SEEDS[1], index, spec) for index in range(clips))
     tracker = Tracker.from_pretrained(run / "model")
     results = evaluate(made, {"ours": lambda: tracker, "static": StaticBox}, starts=1)
     best = Run.open(run).state().best or {}

@@ -12,20 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wayscan.world.sprites.library import Library
-from wayscan.world.sprites.pairs import PairSpec, training_batch
+from wayscan.track.sources import PairSource
 
 
 class Feed:
-    """Batches 0, 1, 2 … of a seed, drawn by forked processes into shared memory and carried to the device in
-    order.
+    """Batches 0, 1, 2 … of a seed, drawn from a source by forked processes into shared memory and carried to
+    the device in order.
     """
 
-    def __init__(
-        self, seed: int, batch: int, spec: PairSpec, library: Library, workers: int, depth: int = 3
-    ) -> None:
+    def __init__(self, seed: int, batch: int, source: PairSource, workers: int, depth: int = 3) -> None:
         context = multiprocessing.get_context("fork")
-        example = training_batch(seed, 0, 1, spec, library)
+        example = _drawn(source, seed, range(1))
         self.slots = [[_shared(example, batch) for _ in range(depth)] for _ in range(workers)]
         self.free = [context.Semaphore(depth) for _ in range(workers)]
         self.full = [context.Semaphore(0) for _ in range(workers)]
@@ -36,7 +33,8 @@ class Feed:
             cv2.setNumThreads(0)
             for k in range(10**9):
                 self.free[worker].acquire()
-                drawn = training_batch(seed, (worker + k * workers) * batch, batch, spec, library)
+                start = (worker + k * workers) * batch
+                drawn = _drawn(source, seed, range(start, start + batch))
                 for name, place in self.slots[worker][k % depth].items():
                     place[:] = drawn[name]
                 self.full[worker].release()
@@ -83,6 +81,12 @@ class Feed:
                     tensor.record_stream(torch.cuda.default_stream())
             self.free[worker].release()
             self.carried.put(batch)
+
+
+def _drawn(source: PairSource, seed: int, indices: range) -> dict[str, np.ndarray]:
+    """Samples by number, each a function of (seed, index) alone."""
+    samples = [source.pair(np.random.default_rng((seed, index))) for index in indices]
+    return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def _shared(example: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:

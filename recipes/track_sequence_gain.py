@@ -3,9 +3,10 @@
     python recipes/track_sequence_gain.py --init runs/pairs --out OUT --minutes 30   (as often as needed)
 
 Every seed is a run of `wayscan track train --stage sequence` in OUT/SEED. The tracker before and those after
-follow the same clips of a tuning seed that chose no weights, each at every rate of `--size-rates`, since what
-suits the loop may change with the weights. gain.json and gain.md hold AO and the score's AUROC beside the
-static box, and the difference in AO of a clip, mean over seeds, with its 95 % interval over clips.
+follow the same clips, sprites and films in turn, of a tuning seed that chose no weights, each at every rate of
+`--size-rates`, since what suits the loop may change with the weights. gain.json and gain.md hold AO and the
+score's AUROC beside the static box, and the difference in AO of a clip, mean over seeds, with its 95 % interval
+over clips.
 """
 
 import argparse
@@ -26,8 +27,9 @@ from wayscan.track.evaluate import StaticBox, evaluate
 from wayscan.track.run import Tracker
 from wayscan.track.train import saved_tracker, train
 from wayscan.track.train_config import TrackTrainConfig
-from wayscan.world.sprites.clips import ClipSpec, make_clip
-from wayscan.world.sprites.library import Sources, library_for
+from wayscan.world.clips import ClipsSpec, tracking_clip
+from wayscan.world.sprites.clips import ClipSpec
+from wayscan.world.sprites.library import Sources
 
 DRAWS = 5000
 
@@ -55,6 +57,7 @@ def work(arguments: argparse.Namespace) -> None:
                     resume=is_run(run),
                     clips_per_epoch=arguments.clips_learnt,
                     epochs=1,
+                    films=arguments.films,
                     learning_rate=arguments.rate,
                     cache=arguments.cache,
                     threads=1,
@@ -66,14 +69,13 @@ def work(arguments: argparse.Namespace) -> None:
 
 def measure(source: str | Path, arguments: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
     """AO of each clip, and AO and AUROC of all, by the size rate of the loop; and those of the static box."""
-    spec = ClipSpec(sources=Sources(cache=arguments.cache))
-    library = library_for(spec.sources)
+    spec = ClipsSpec(sprites=ClipSpec(sources=Sources(cache=arguments.cache)))
     saved = Tracker.from_pretrained(source)
     followers = {
         f"{rate:g}": partial(Tracker, saved.model, replace(saved.loop, size_rate=rate))
         for rate in arguments.size_rates
     }
-    clips = (make_clip(TUNING_SEEDS[1], index, spec, library) for index in range(arguments.clips))
+    clips = (tracking_clip(TUNING_SEEDS[1], index, spec) for index in range(arguments.clips))
     results = evaluate(clips, {**followers, "static": StaticBox}, starts=1)
     return {
         name: {
@@ -130,6 +132,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--preset", default="nano", choices=["small", "tiny", "nano"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clips-learnt", type=int, default=1000, help="windows that each seed learns from")
+    parser.add_argument("--films", type=int, default=200, help="different films to learn from, of each seed")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--clips", type=int, default=40, help="tuning clips to measure on")
     parser.add_argument("--size-rates", type=float, nargs="+", default=[0.12, 0.25])

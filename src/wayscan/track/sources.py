@@ -4,6 +4,7 @@ Everything here is a function of a seed and an index. Needs no torch.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -134,6 +135,17 @@ class Films(Sequence[Clip]):
             self._rendered[index] = make_film(self.seed, index, self.spec)
         return self._rendered[index]
 
+    def prepare(self) -> None:
+        """Render all of them now: before processes are forked, so that they share them."""
+        for index in range(self.number):
+            self[index]
+
+
+@lru_cache(maxsize=1)
+def films_of(seed: int, count: int, frames: int) -> Films:
+    """Films of a seed, the same ones for all runs of a process."""
+    return Films(seed, count, frames)
+
 
 class Share(NamedTuple):
     """A source and how often it is drawn from, over the sum of all weights."""
@@ -151,6 +163,12 @@ class Mixture:
             raise ValueError("no data has a weight above 0; expected some to learn from; raise one")
         weights = np.array([share.weight for share in self.shares])
         self._reach = np.cumsum(weights / weights.sum())
+
+    def prepare(self) -> None:
+        """Make now what would be made when it is drawn."""
+        for share in self.shares:
+            if isinstance(share.source, RecordedClips) and isinstance(share.source.clips, Films):
+                share.source.clips.prepare()
 
     def pair(self, rng: np.random.Generator) -> Sample:
         return self._drawn(rng).pair(rng)  # type: ignore[union-attr]
@@ -218,7 +236,7 @@ def _mixed(config: TrackTrainConfig, sprites: Callable[[], SpritePairs | SpriteC
         if root is not None and weight > 0
     ]
     if config.films_weight:
-        films = Films(config.data_seed, config.films, config.clip_frames + FILM_SLACK)
+        films = films_of(config.data_seed, config.films, config.clip_frames + FILM_SLACK)
         name = f"films v{FILM_VERSION} {films.seed} {films.spec}"
         shares.insert(0, Share(config.films_weight, RecordedClips(name, films, spec)))
     if config.sprites_weight:
