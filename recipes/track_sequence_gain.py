@@ -3,10 +3,10 @@
     python recipes/track_sequence_gain.py --init runs/pairs --out OUT --minutes 30   (as often as needed)
 
 Every seed is a run of `wayscan track train --stage sequence` in OUT/SEED. The tracker before and those after
-follow the same clips, sprites and films in turn, of a tuning seed that chose no weights, each at every rate of
-`--size-rates`, since what suits the loop may change with the weights. gain.json and gain.md hold AO and the
-score's AUROC beside the static box, and the difference in AO of a clip, mean over seeds, with its 95 % interval
-over clips.
+follow the same clips, sprites and films in turn, of a tuning seed that chose no weights, each at every rate
+of `--size-rates`, since what suits the loop may change with the weights. gain.json and gain.md hold AO and
+the score's AUROC beside the static box, and the difference in AO of a clip, mean over seeds, with its 95 %
+interval over clips.
 """
 
 import argparse

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from wayscan.fly.config import PilotConfig
-from wayscan.fly.environment import is_forest, is_one_simulator, make_environment
-from wayscan.fly.evaluate import Deciding, Episodes, deciding, fly_episodes, random_actions, several
+from wayscan.fly.environment import forest_vector, is_one_simulator, make_environment
+from wayscan.fly.evaluate import Deciding, Episodes, blind, deciding, fly_episodes, random_actions, several
 from wayscan.fly.observations import Reader
 from wayscan.fly.run import Pilot
 from wayscan.train.determinism import deterministic
@@ -64,9 +64,16 @@ def judge(
     purpose: Literal["judging", "tuning"] = "judging",
     device: str = "cpu",
     threads: int = 1,
+    blank_depth: bool = False,
 ) -> Judged:
-    """Fly a saved pilot and its baselines through the same episodes."""
+    """Fly a saved pilot and its baselines through the same episodes.
+
+    Args:
+        blank_depth: fly them once more, the pilot's images blank: how far does it come without sight?
+    """
     pilot = Pilot.from_pretrained(model, device=device)
+    if blank_depth and pilot.config.image is None:
+        raise ValueError(f"{model} sees no images; expected one that does: leave blank_depth out")
     seeds = seeds_of(purpose)[:episodes]
     env = make_environment(env_name, options)
     _check_fits(pilot.config, Reader(env.observation_space), model, env_name)
@@ -80,13 +87,17 @@ def judge(
 
     with deterministic(threads):
         flown = fly(deciding(pilot.policy))
+        blank = fly(blind(deciding(pilot.policy))) if blank_depth else None
     baselines: dict[str, dict[str, float]] = {}
     references: dict[str, dict[str, float]] = {}
-    if is_forest(env_name) and not is_one_simulator(env_name):
+    if blank is not None:
+        references["depth blanked"] = blank.metrics()
+    many = forest_vector(env_name)
+    if many is not None:
         config = configure(**options)
         for name in (*TRIVIAL, "expert"):
             home = references if name == "expert" else baselines
-            home[name] = fly_trials(make_pilot(name), seeds, config).metrics()
+            home[name] = fly_trials(make_pilot(name), seeds, config, make=many).metrics()
     else:
         baselines["random"] = fly(random_actions(pilot.config.action_dim)).metrics()
     return Judged(model, env_name, seeds, flown, baselines, references, time.perf_counter() - began)

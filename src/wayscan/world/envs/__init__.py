@@ -3,9 +3,9 @@
     import gymnasium, wayscan.world.envs
     env = gymnasium.make("wayscan/Follow-v0", split="distracted")
 
-`wayscan/Forest-v0`: a drone flies through a forest by depth images; `AirSimEnv-v42` is the same under the
-name and the interface that AirSim's users know. `wayscan/Follow-v0`: a robot follows a person who is
-described in words.
+`wayscan/Forest-v0`: a drone flies through a forest by depth images; `wayscan/ForestMujoco-v0` is the same
+with MuJoCo's physics and rays, `AirSimEnv-v42` under the name and the interface that AirSim's users know.
+`wayscan/Follow-v0`: a robot follows a person who is described in words.
 """
 
 try:
@@ -20,6 +20,10 @@ _HERE = "wayscan.world.envs"
 _ENTRIES = {  # one environment, and many at once where there is such a thing
     "wayscan/Follow-v0": (f"{_HERE}.follow:Follow", None),
     "wayscan/Forest-v0": (f"{_HERE}.forest:Forest", f"{_HERE}.forest:ForestVector"),
+    "wayscan/ForestMujoco-v0": (
+        f"{_HERE}.forest_mujoco:ForestMujoco",
+        f"{_HERE}.forest_mujoco:ForestMujocoVector",
+    ),
     "AirSimEnv-v42": (f"{_HERE}.airsim:AirSim", None),
 }
 ENVIRONMENTS = tuple(_ENTRIES)

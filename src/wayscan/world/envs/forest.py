@@ -50,13 +50,14 @@ class Forest(gymnasium.Env):
     """One drone."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND}
+    make_worlds: ClassVar[type[ForestWorlds]] = ForestWorlds
 
     def __init__(
         self, config: ForestConfig | None = None, *, render_mode: str | None = None, **options: Any
     ) -> None:
         check_render_mode(render_mode)
         self.config, self.render_mode = configure(config, **options), render_mode
-        self.worlds = ForestWorlds(self.config, 1)
+        self.worlds = self.make_worlds(self.config, 1)
         self.observation_space, self.action_space = observation_space(self.config), action_space()
 
     def reset(
@@ -90,6 +91,7 @@ class ForestVector(VectorEnv):
     """
 
     metadata: ClassVar[dict[str, Any]] = Forest.metadata | {"autoreset_mode": AutoresetMode.SAME_STEP}  # pyright: ignore[reportIncompatibleVariableOverride]
+    make_worlds: ClassVar[type[ForestWorlds]] = ForestWorlds
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class ForestVector(VectorEnv):
         self.num_envs, self.render_mode, self.autoreset_mode = num_envs, render_mode, mode
         self.metadata = self.metadata | {"autoreset_mode": mode}  # pyright: ignore[reportAttributeAccessIssue]
         self.config = configure(config, **options)
-        self.worlds = ForestWorlds(self.config, num_envs)
+        self.worlds = self.make_worlds(self.config, num_envs)
         self.single_observation_space, self.single_action_space = (
             observation_space(self.config),
             action_space(),

@@ -70,14 +70,19 @@ class Flights:
 
 
 def fly_trials(
-    pilot: Pilot, seeds: Sequence[int], config: ForestConfig | None = None, *, worlds: int = 16
+    pilot: Pilot,
+    seeds: Sequence[int],
+    config: ForestConfig | None = None,
+    *,
+    worlds: int = 16,
+    make: type[ForestVector] = ForestVector,
 ) -> Flights:
-    """Fly one episode for each seed, `worlds` at a time.
+    """Fly one episode for each seed, `worlds` at a time, in Forest-v0 or in another of its kind.
 
     A pilot with a `reset(index)` is told which world begins an episode, for what it remembers.
     """
     config = config or ForestConfig()
-    envs = ForestVector(min(worlds, len(seeds)), config, autoreset_mode=AutoresetMode.DISABLED)
+    envs = make(min(worlds, len(seeds)), config, autoreset_mode=AutoresetMode.DISABLED)
     waiting, flown = list(enumerate(seeds)), dict[int, dict[str, Any]]()
     flying, returns = [waiting.pop(0) for _ in range(envs.num_envs)], np.zeros(envs.num_envs)
     for index in range(envs.num_envs):

@@ -117,7 +117,7 @@ class ForestWorlds:
         if count < 1:
             raise ValueError(f"forest worlds: count is {count}; expected at least 1")
         self.config, self.count, self.level = config, count, config.curriculum
-        self.drones = Drones(count, config.drone)
+        self.drones = self._make_drones()
         self.forests: list[Forest | None] = [None] * count
         self.solids, self.movers = np.zeros((count, 0), dtype=SOLID), np.zeros((count, 0), dtype=MOVER)
         self.times, self.goals = np.zeros(count), np.zeros((count, 3))
@@ -133,6 +133,9 @@ class ForestWorlds:
         self._facts: dict[str, NDArray[Any]] = {
             name: np.zeros(count, dtype=kind) for name, kind in FACTS.items()
         }
+
+    def _make_drones(self) -> Drones:
+        return Drones(self.count, self.config.drone)
 
     # ---- an episode -------------------------------------------------------------------------------------
 
@@ -242,14 +245,18 @@ class ForestWorlds:
 
     def _frames(self, some: NDArray[np.int64]) -> NDArray[Any]:
         """(len(some), H, W') as observations hold depth."""
+        config, depth = self.config, self._see(some)
+        if config.faults.any:
+            depth = self._faults.apply(depth, some)
+        return shown(depth, config.far, config.depth)
+
+    def _see(self, some: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Planar depth (len(some), H, W') in metres, `far` at most."""
         config, everything = self.config, len(some) == self.count
         tables, cameras = self.solids, self.cameras()
         if not everything:
             tables, cameras = tables[some], cameras[some]
-        depth = depth_images(tables, cameras, config.image, config.image, far=config.far)
-        if config.faults.any:
-            depth = self._faults.apply(depth, some)
-        return shown(depth, config.far, config.depth)
+        return depth_images(tables, cameras, config.image, config.image, far=config.far)
 
     def _distances(self) -> Array:
         return np.linalg.norm(self.goals - self.drones.position, axis=-1)
