@@ -20,7 +20,7 @@ def peak_extra_bytes(call: Callable[[], object]) -> int:
     _give_back_freed_memory()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text(_RESET_HIGH_WATER)
-    before = _resident_bytes()
+    before = resident_bytes()
     result = call()
     extra = _high_water_bytes() - before
     del result  # what a call returns counts as its memory
@@ -33,7 +33,8 @@ def _give_back_freed_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """What the process has in memory now; its high-water mark where the system does not say."""
     size = _status("VmRSS")
     return _high_water_bytes() if size is None else size
 

@@ -85,3 +85,11 @@ def test_recomputing_gives_the_same_gradient():
 def test_a_small_image_is_no_picture_for_a_cnn():
     with pytest.raises(ValueError, match="36 × 36"):
         Policy(PilotConfig(**{**TINY, "image": (1, 16, 16)}, encoder="cnn"))
+
+
+def test_a_cnn_is_its_layers_however_they_lie_in_memory():
+    encoder = visual_encoder(PilotConfig(**TINY, encoder="cnn"))
+    frames = moments()[1].flatten(0, 1)
+    plain = encoder.head(encoder.convolutions(frames.float() / 255))
+    torch.testing.assert_close(encoder(frames), plain, atol=1e-5, rtol=1e-5)
+    assert encoder.convolutions[2].weight.is_contiguous()

@@ -1,11 +1,18 @@
 """Actions of the environment, and in [-1, 1] as networks and replay know them. Needs no torch."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+
+
+class Command(NamedTuple):
+    """What to do: in the environment's units, and in [-1, 1]."""
+
+    action: Floats
+    share: Floats
 
 
 def to_environment(action: NDArray[Any], low: Any, high: Any) -> Floats:

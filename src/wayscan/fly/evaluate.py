@@ -121,6 +121,17 @@ def deciding(policy: Policy) -> Deciding:
     return decide
 
 
+def blind(decide: Deciding) -> Deciding:
+    """The same, shown no image but one in which nothing is near."""
+
+    def deciding_blindly(
+        frames: NDArray[np.uint8] | None, states: NDArray[np.float32], fresh: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        return decide(None if frames is None else np.full_like(frames, 255), states, fresh)
+
+    return deciding_blindly
+
+
 def random_actions(action_dim: int, seed: int = 0) -> Deciding:
     """The trivial baseline of any environment."""
     rng = generator(seed, "random actions")

@@ -70,6 +70,12 @@ class Networks(nn.Module):
         self.policy_target.load_state_dict(copy.deepcopy(self.policy.state_dict()))
         self.judge_target.load_state_dict(copy.deepcopy(self.judge.state_dict()))
 
+    def freeze_encoders(self, frozen: bool) -> None:
+        """Whether what sees a frame learns, in actor and critics."""
+        for stream in (self.policy.stream, self.judge.stream):
+            if stream.visual_encoder is not None:
+                stream.visual_encoder.requires_grad_(not frozen)
+
     @torch.no_grad()
     def follow(self, tau: float) -> None:
         """The targets move by a share `tau` towards what learns."""

@@ -7,13 +7,11 @@ env.step(command.action)
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from wayscan.fly.actions import to_environment
+from wayscan.fly.actions import Command, to_environment
 from wayscan.fly.config import PilotConfig
 from wayscan.fly.memory import FrameMemory
 from wayscan.fly.model import Policy
@@ -22,16 +20,10 @@ from wayscan.pretrained import load_pretrained, save_pretrained
 from wayscan.train.checkpoint import put_weights
 
 
-class Command(NamedTuple):
-    """What to do: in the environment's units, and in [-1, 1]."""
-
-    action: NDArray[np.float32]
-    share: NDArray[np.float32]
-
-
 class Pilot:
     """Flies one drone; it remembers the last K frames' features and looks at the newest frame only.
 
+    >>> import numpy as np
     >>> pilot = Pilot(Policy(PilotConfig(image=(1, 64, 64), encoder="mlp")))
     >>> frame, state = np.zeros((1, 64, 64), np.uint8), np.zeros(10, np.float32)
     >>> pilot.step({"depth": frame, "base": state}).action.shape

@@ -39,13 +39,27 @@ class CrossAttention(nn.Module):
         return self.pool(x)[1]
 
 
-class MambaSequenceEncoder(nn.Module):
-    """Fusion, then TemporalMamba, then cross attention: features of K frames → (B, D_h)."""
+class SequenceEncoder(nn.Module):
+    """Features of K frames → (B, D_h): each frame's image and state are fused, then the frames are mixed."""
 
     def __init__(self, config: PilotConfig, visual: int) -> None:
         super().__init__()
+        self.fusion = FusionMLP(visual + config.state_feature_dim, config.hidden_dim)
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        return self.mix(self.fusion(visual, state))
+
+    def mix(self, fused: Tensor) -> Tensor:
+        """(B, K, D_h) → (B, D_h)."""
+        raise NotImplementedError
+
+
+class MambaSequenceEncoder(SequenceEncoder):
+    """Fusion, then TemporalMamba, then cross attention."""
+
+    def __init__(self, config: PilotConfig, visual: int) -> None:
+        super().__init__(config, visual)
         hidden = config.hidden_dim
-        self.fusion = FusionMLP(visual + config.state_feature_dim, hidden)
         variant = "ss2d" if config.temporal == "mamba" else config.temporal
         self.temporal = TemporalMamba(
             hidden, config.vmamba_temporal_layers, variant,
@@ -53,39 +67,37 @@ class MambaSequenceEncoder(nn.Module):
         )  # fmt: skip
         self.cross_attn = CrossAttention(hidden, config.vmamba_num_heads)
 
-    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
-        return self.cross_attn(self.temporal(self.fusion(visual, state)))
+    def mix(self, fused: Tensor) -> Tensor:
+        return self.cross_attn(self.temporal(fused))
 
 
-class RecurrentSequenceEncoder(nn.Module):
-    """Fusion, then an LSTM, GRU or minGRU; what it gives at the last frame → (B, D_h)."""
+class RecurrentSequenceEncoder(SequenceEncoder):
+    """Fusion, then an LSTM, GRU or minGRU; what it gives at the last frame."""
 
     def __init__(self, config: PilotConfig, visual: int) -> None:
-        super().__init__()
+        super().__init__(config, visual)
         hidden = config.hidden_dim
-        self.fusion = FusionMLP(visual + config.state_feature_dim, hidden)
         if config.encoder == "mingru":
             self.recurrence: nn.Module = MinGRU(hidden)
         else:
             kind = nn.LSTM if config.encoder == "lstm" else nn.GRU
             self.recurrence = kind(hidden, hidden, batch_first=True)
 
-    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
-        out = self.recurrence(self.fusion(visual, state))
+    def mix(self, fused: Tensor) -> Tensor:
+        out = self.recurrence(fused)
         return (out[0] if isinstance(out, tuple) else out)[:, -1]
 
 
-class FlatSequenceEncoder(nn.Module):
-    """Fusion, then all frames side by side through a linear layer and a ReLU → (B, D_h)."""
+class FlatSequenceEncoder(SequenceEncoder):
+    """Fusion, then all frames side by side through a linear layer and a ReLU."""
 
     def __init__(self, config: PilotConfig, visual: int) -> None:
-        super().__init__()
+        super().__init__(config, visual)
         hidden = config.hidden_dim
-        self.fusion = FusionMLP(visual + config.state_feature_dim, hidden)
         self.gather = nn.Sequential(nn.Linear(config.seq_len * hidden, hidden), nn.ReLU())
 
-    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
-        return self.gather(self.fusion(visual, state).flatten(1))
+    def mix(self, fused: Tensor) -> Tensor:
+        return self.gather(fused.flatten(1))
 
 
 class Stream(nn.Module):

@@ -26,7 +26,7 @@ from wayscan.fly.memory import FrameMemory
 from wayscan.fly.run import Pilot
 from wayscan.fly.train_config import FlyTrainConfig
 from wayscan.train.best import Best
-from wayscan.train.checkpoint import Checkpointer, load_state, load_weights
+from wayscan.train.checkpoint import Checkpointer, load_state, load_weights, put_weights
 from wayscan.train.config import TrainConfig
 from wayscan.train.determinism import deterministic, generator
 from wayscan.train.interruption import Interruption
@@ -164,7 +164,8 @@ class Training:
         if labels is not None:
             assert self.teacher is not None
             return np.clip(self.teacher.actions(labels, own), -1, 1)
-        if config.random_start and agent.replay_buffer.steps < (config.learning_starts or 0):
+        early = agent.replay_buffer.steps < (config.learning_starts or 0)
+        if early and config.first_actions == "random":
             rng = generator(config.seed, "random start", done)
             return rng.uniform(-1, 1, own.shape).astype(np.float32)
         return np.clip(own + agent.ou_noise.sample(), -1, 1)
@@ -328,6 +329,10 @@ class Training:
         )  # fmt: skip
         if complaint := self.agent.config.complaint():
             print(f"wayscan: {complaint}", file=sys.stderr)
+        if config.init is not None:
+            weights = Pilot.from_pretrained(config.init, device=config.device).policy.state_dict()
+            put_weights(self.agent.networks.policy, weights, Path(config.init))
+            self.agent.end_imitation()
         self.memory = FrameMemory(self.agent.networks.policy, config.envs)
         self.course = Course(config.curriculum, config.envs, self.steps)
         self.window = Window()

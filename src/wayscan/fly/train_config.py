@@ -80,17 +80,21 @@ class FlyTrainConfig:
     """Initial standard deviation of the noise on actions, of either kind."""
     ou_sigma_min: float | None = None
     """Where it ends, at max_timesteps."""
-    random_start: bool | None = None
-    """Uniform actions until learning starts, not the untrained actor's."""
+    first_actions: Literal["random", "actor"] | None = None
+    """Until learning starts: uniform ones, or the untrained actor's."""
     random_shift: int = 0
     """Pixels by which training images are shifted at random."""
     policy_starts: int = 0
     """Updates of the critic before the actor begins to move: for an actor that is warm."""
 
+    init: str | None = None
+    """Begin as this pilot: a folder, a training run, a bundled model, or a hub id. Networks must be alike."""
     warm_start: Literal["none", "expert", "potential"] = "none"
     """Imitate this pilot of Forest-v0 (DAgger) before TD3 begins."""
     warm_start_steps: int = 20_000
     """Environment steps of the imitation, counted in max_timesteps."""
+    freeze_encoder: bool = False
+    """In TD3, what sees a frame stays as `init` or the imitation left it, in all networks."""
     curriculum: Literal["none", "linear", "success"] = "none"
     """Raise the environment's reset option "curriculum" from 0 to 1: over the first half, or by success."""
 
@@ -142,6 +146,8 @@ class FlyTrainConfig:
                      "ou_sigma_min"):  # fmt: skip
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise ValueError(f"{name} is {value}; expected 0 or more")
+        if self.freeze_encoder and self.init is None and self.warm_start == "none":
+            raise ValueError("freeze_encoder is on; expected init or warm_start, or it stays untrained")
         for name in ("gamma", "tau"):
             if (value := getattr(self, name)) is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}; expected a number in [0, 1]")
@@ -214,11 +220,11 @@ _SEED: Mapping[str, Any] = {
     "actor_lr": 5e-4, "critic_lr": 1e-3, "gamma": 0.99, "tau": 0.005, "policy_noise": 0.2, "noise_clip": 0.2,
     "policy_freq": 2, "ou_theta": 0.15, "ou_sigma": 0.2, "ou_sigma_min": 0.01, "max_timesteps": 200_000,
     "buffer_size": 20_000, "batch_size": 128, "learning_starts": 2_000, "grad_clip": 10.0,
-    "random_start": False,
+    "first_actions": "actor",
 }  # fmt: skip
 _SMALL: Mapping[str, Any] = {
     **_SEED, "vmamba_patch_size": 8, "vmamba_drop_path_rate": 0.0, "vmamba_layer_scale_init": 0.0,
-    "noise_clip": 0.5, "random_start": True,
+    "noise_clip": 0.5, "first_actions": "random",
 }  # fmt: skip
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "seed": _SEED,

@@ -13,6 +13,9 @@ TRAINING_SEEDS, TUNING_SEEDS, JUDGING_SEEDS = TRAINING, TUNING, JUDGING
 # Of box corners as words, in units of the search crop: half a crop beyond each edge.
 COORDINATE_SPAN = (-0.5, 1.5)
 
+# Beside the graphs of an exported tracker: its settings, and what tells such a folder from a model's.
+EXPORTED = "track.json"
+
 Encoder = Literal["shared", "separate", "forward", "vit"]
 Preset = Literal["base", "small", "tiny", "nano"]
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayscan.track.config import LoopConfig, TrackConfig, TrackerConfig
+from wayscan.track.config import EXPORTED, LoopConfig, TrackConfig, TrackerConfig
 from wayscan.track.loop import Sight, TrackingLoop
-from wayscan.track.open import ONNX
 
 TEMPLATE, SEARCH = "template.onnx", "search.onnx"
 
@@ -32,11 +31,11 @@ class OnnxTracker(TrackingLoop):
         providers: tuple[str, ...] = ("CPUExecutionProvider",),
     ) -> "OnnxTracker":
         folder = Path(folder)
-        if not (folder / ONNX).is_file():
+        if not (folder / EXPORTED).is_file():
             raise ValueError(
-                f"{folder} has no {ONNX}; expected a folder that `wayscan track export` has written"
+                f"{folder} has no {EXPORTED}; expected a folder that `wayscan track export` has written"
             )
-        config = TrackerConfig.from_dict(json.loads((folder / ONNX).read_text(encoding="utf-8")))
+        config = TrackerConfig.from_dict(json.loads((folder / EXPORTED).read_text(encoding="utf-8")))
         network = _OnnxNetwork(folder, config.model, threads, providers)
         return cls(network, loop or config.loop)
 

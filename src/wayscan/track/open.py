@@ -5,12 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wayscan.track.config import LoopConfig
+from wayscan.track.config import EXPORTED, LoopConfig
 
 if TYPE_CHECKING:
     from wayscan.track.loop import TrackingLoop
-
-ONNX = "track.json"  # beside the graphs of an exported tracker
 
 
 def open_tracker(
@@ -23,7 +21,7 @@ def open_tracker(
             busy machine by far: its steps are too short to wait for a second thread.
     """
     folder = Path(source).expanduser()
-    if (folder / ONNX).is_file():
+    if (folder / EXPORTED).is_file():
         from wayscan.track.onnx import OnnxTracker
 
         return OnnxTracker.from_folder(folder, loop=loop, threads=threads or 1)

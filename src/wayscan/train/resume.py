@@ -29,5 +29,5 @@ def check_same(run: Run, settings: object, now: Facts) -> None:
     if rows := differences(before, after, ignore={f"settings.{key}" for key in free_keys(settings)}):
         raise ValueError(
             f"{run.path} cannot go on to the same numbers; these differ:\n{difference_table(rows)}\n"
-            "Give it what it had, or start a new run from its settings (--from)"
+            "Give it what it had, or start a new run from its settings (--config RUN)"
         )

@@ -79,7 +79,7 @@ def difference_table(rows: Sequence[Difference], before: str = "the run", now: s
 
 
 def read_settings(source: Path) -> dict[str, Any]:
-    """The settings in a YAML file (`--config FILE.yaml`) or those of an earlier run (`--from RUN`)."""
+    """The settings in a YAML file (`--config FILE.yaml`) or those of an earlier run (`--config RUN`)."""
     source = Path(source)
     if source.is_dir():
         from wayscan.data.runs.folder import Run
