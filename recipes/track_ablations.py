@@ -40,6 +40,8 @@ def config_of(variant: str, seed: int, arguments: argparse.Namespace) -> TrackTr
         run=run,
         resume=is_run(run),
         pairs_per_epoch=arguments.samples,
+        films=arguments.films,
+        films_weight=0.5,
         epochs=1,
         warmup_epochs=0.03,
         cache=arguments.cache,
@@ -83,7 +85,7 @@ def table(arguments: argparse.Namespace) -> str:
             for seed in range(arguments.seeds)
             if is_finished(run := arguments.out / f"{variant}-{seed}")
         }
-        for variant in VARIANTS
+        for variant in arguments.variants
     }
     (arguments.out / "results.json").write_text(json.dumps(known, indent=1))
     lines = [
@@ -114,7 +116,7 @@ def work(arguments: argparse.Namespace) -> None:
     stop.daemon = True
     stop.start()
     for seed in range(arguments.seeds):
-        for variant in VARIANTS:
+        for variant in arguments.variants:
             if not is_finished(arguments.out / f"{variant}-{seed}"):
                 train(config_of(variant, seed, arguments))
     stop.cancel()
@@ -126,8 +128,10 @@ def main(words: list[str]) -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", default="nano", choices=["small", "tiny", "nano"])
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=60_000, help="pairs that each run learns from")
+    parser.add_argument("--films", type=int, default=100, help="different films that a third come from")
     parser.add_argument("--clips", type=int, default=40, help="tuning clips that each run is measured on")
     parser.add_argument("--minutes", type=float, default=60.0, help="after which to stop, to be gone on with")
     parser.add_argument("--workers", type=int, default=0)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from benchmarks.claims import Findings
 from benchmarks.fly_flights import TRIALS, claims_of
+from benchmarks.fly_learning import core_claims, encoder_claims
 from benchmarks.fly_memory import Peak, line_through
 
 from benchmarks import fly
@@ -88,6 +89,22 @@ def test_flights_stand_beside_those_who_learn_nothing():
     assert claims["success of the straight pilot"].met
     assert claims["success of pilot with its depth blanked"].better == "lower"
     assert len(claims) == 7
+
+
+def test_what_recipes_found_becomes_claims():
+    found = {"steps": 20_000, "episodes": 100, "returns": [-150.0, -160.0, -140.0], "random": -1200.0}
+    (claim,) = core_claims({"Pendulum-v1": found})
+    assert claim.met
+    assert "random actions -1200" in claim.against
+    (once,) = core_claims({"Pendulum-v1": {**found, "returns": [-150.0]}})
+    assert once.goal is None
+    results = {
+        "steps": 6_000, "td3_steps": 0, "episodes": 100, "encoders": {"cnn": {"success": [0.5, 0.7, 0.6]}},
+        "baselines": {"straight": {"success": 0.2}, "potential": {"success": 0.8}},
+    }  # fmt: skip
+    values = {claim.name: claim.value for claim in encoder_claims(results)}
+    assert values["encoder cnn, 6,000 steps of imitation: success"] == pytest.approx(0.6)
+    assert values["encoders: success of the straight pilot"] == 0.2
 
 
 def test_memory_is_reckoned_by_a_line():

@@ -42,12 +42,12 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"encoder": "vmamba", "image": (2, 36, 40)},
-        {"encoder": "cnn", "temporal": "lean"},
+        {"encoder": "vmamba", "image": (2, 36, 40), "temporal": "lean"},
+        {"encoder": "cnn", "temporal": "none"},
         {"encoder": "lstm"},
         {"encoder": "gru"},
         {"encoder": "mingru"},
-        {"encoder": "cnn", **ALONE, "seq_len": 1, "temporal": "none"},
+        {"encoder": "mlp", **ALONE, "seq_len": 1},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )

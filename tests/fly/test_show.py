@@ -174,7 +174,7 @@ def test_a_run_is_shown_in_its_own_environment(folder, tmp_path):
         (["--model", "nobody"], "no pretrained model"),
         (["--model", "pendulum"], "choose another environment"),
         (["--model", "pendulum", "--env-name", "Pendulun-v1"], "did you mean Pendulum-v1"),
-        (["--model", "pendulum", "--out", "file"], "cannot be a folder"),
+        (["--model", "pendulum", "--env-name", "Pendulum-v1", "--out", "file"], "cannot be a folder"),
         (["--model", "pendulum", "--flights", "0"], "expected 1 or more"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from wayscan.fly.train_config import FlyTrainConfig, Option
+from wayscan.world.splits import JUDGING
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 MODEL = "fly-cpu"
@@ -101,7 +102,7 @@ def show(
     model: str = MODEL,
     env_name: str | None = None,
     env_options: dict[str, Option] | None = None,
-    seed: int = 200_000,
+    seed: int = JUDGING.start,
     flights: int = 6,
     steps: int = 100,
     out: Path | None = None,

@@ -45,7 +45,7 @@ WORDS = {
     "goal in {:.1f} m": "距目标 {:.1f} 米", "speed {:.1f} m/s": "速度 {:.1f} 米/秒",
     "height {:.1f} m": "高度 {:.1f} 米", "commands": "指令", "action {}": "动作 {}", "forward": "前进",
     "back": "后退", "left": "左转", "right": "右转", "up": "上升", "down": "下降",
-    "start": "起点", "goal": "目标",
+    "start": "起点", "goal": "目标", "where things swing": "移动物体的往复范围",
     "random actions": "随机动作", "mean return {:.1f}": "平均回报 {:.1f}",
 }  # fmt: skip
 
@@ -184,10 +184,12 @@ def paint_flights(figure: "Figure", flights: Sequence[Flight], model: str, langu
     rows = -(-len(flights) // columns)
     figure.set_size_inches(4.4 * columns + 0.9, 2.55 * rows + 0.45)
     arrived = sum(flight.outcome == "success" for flight in flights)
+    ways = [flight.way for flight in flights if flight.way is not None]
     legend = f"●  {word('start', language)}   ★  {word('goal', language)}"
+    if any(len(way.forest.movers) for way in ways):
+        legend += f"   ▬  {word('where things swing', language)}"
     reached = word("{} of {} reached the goal", language, arrived, len(flights))
     _head(figure, model, f"{reached}   {legend}")
-    ways = [flight.way for flight in flights if flight.way is not None]
     speeds = speed_scale(max(float(way.speeds.max()) for way in ways))
     longest, widest = max(way.forest.length for way in ways), max(way.forest.width for way in ways)
     panels = []

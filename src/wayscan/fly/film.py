@@ -93,7 +93,7 @@ def _eye(figure: "Figure", flight: Flight, language: Language) -> Draw:
 
 
 def _map(figure: "Figure", flight: Flight) -> Draw:
-    """From above: obstacles, the trail so far, the drone and what is in its view."""
+    """From above: obstacles, what moves, the trail so far, the drone and what is in its view."""
     from matplotlib.patches import Polygon
 
     from wayscan.world.envs.forest_view import draw_map
@@ -105,6 +105,7 @@ def _map(figure: "Figure", flight: Flight) -> Draw:
     axes.set(xlabel="", ylabel="", anchor="NW", yticks=range(0, int(way.forest.width) + 1, 5))
     axes.tick_params(labelsize=8)
     inside, yaws = way.forest.inside(way.positions[:, :2]), way.yaws - way.forest.turn
+    movers = axes.plot([], [], "o", color="#e0701a", markersize=6, animated=True)[0]
     trail = axes.plot([], [], color=SLOW_TO_FAST[-1], linewidth=2.2, animated=True)[0]
     cone = Polygon(DRONE, color=SLOW_TO_FAST[1], alpha=0.25, linewidth=0, animated=True)
     drone = Polygon(DRONE, facecolor=SLOW_TO_FAST[0], edgecolor="white", animated=True)
@@ -115,10 +116,11 @@ def _map(figure: "Figure", flight: Flight) -> Draw:
 
     def draw(moment: int) -> list[Any]:
         place, yaw = inside[moment], float(yaws[moment])
+        movers.set_data(*way.forest.inside(way.movers[moment]).T)
         trail.set_data(*inside[: moment + 1].T)
         cone.set_xy(place + _turned(seen, yaw))
         drone.set_xy(place + _turned(DRONE, yaw))
-        return [cone, trail, drone]
+        return [cone, movers, trail, drone]
 
     return draw
 

@@ -20,6 +20,7 @@ from wayscan.fly.observations import Reader, Seen
 
 Outcome = str  # success, collision, timeout; ended or cut where the environment names none of them
 NAMED = ("success", "collision", "timeout")
+MOST = 10_000  # decisions of a flight that its environment does not end
 
 
 class Flies(Protocol):
@@ -51,6 +52,7 @@ class Way(NamedTuple):
     positions: NDArray[np.float64]  # (T + 1, 3)
     yaws: NDArray[np.float64]  # (T + 1,)
     speeds: NDArray[np.float64]  # (T + 1,) m/s
+    movers: NDArray[np.float64]  # (T + 1, M, 2) where the forest's movers were
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,16 +85,18 @@ def record(pilot: Flies, env: Any, seed: int) -> Flight:
     """Fly one episode."""
     reader, worlds = Reader(env.observation_space), getattr(env.unwrapped, "worlds", None)
     observation, info = env.reset(seed=seed)
-    seen, shares, rewards, poses = [reader(observation)], [], [], [_pose(worlds)]
+    seen, shares, rewards = [reader(observation)], [], []
+    poses, movers = [_pose(worlds)], [_movers(worlds)]
     pilot.reset()
     over = cut = False
-    while not (over or cut):
+    while not (over or cut or len(rewards) == MOST):
         command = pilot.step(plain(seen[-1]))
         observation, reward, over, cut, info = env.step(command.action)
         seen.append(reader(observation))
         shares.append(command.share)
         rewards.append(float(reward))
         poses.append(_pose(worlds))
+        movers.append(_movers(worlds))
     settings = getattr(env.unwrapped, "config", None)
     return Flight(
         seed=seed,
@@ -101,7 +105,7 @@ def record(pilot: Flies, env: Any, seed: int) -> Flight:
         shares=np.stack(shares),
         rewards=np.array(rewards),
         outcome=next((name for name in NAMED if info.get(name)), "ended" if over else "cut"),
-        way=None if worlds is None else _way(worlds, np.array(poses)),
+        way=None if worlds is None else _way(worlds, np.array(poses), np.array(movers)),
         far=getattr(settings, "far", None),
         view=getattr(settings, "view", None),
         seconds=getattr(settings, "seconds", None),
@@ -132,5 +136,12 @@ def _pose(worlds: Any) -> tuple[float, ...]:
     return (*drones.position[0].tolist(), float(drones.yaw[0]), float(np.linalg.norm(drones.velocity[0])))
 
 
-def _way(worlds: Any, poses: NDArray[np.float64]) -> Way:
-    return Way(worlds.forests[0], poses[:, :3], poses[:, 3], poses[:, 4])
+def _movers(worlds: Any) -> NDArray[np.float64]:
+    if worlds is None:
+        return np.zeros((0, 2))
+    rows = worlds.forests[0].movers["row"]
+    return np.array(worlds.solids["a"][0, rows, :2], dtype=np.float64)
+
+
+def _way(worlds: Any, poses: NDArray[np.float64], movers: NDArray[np.float64]) -> Way:
+    return Way(worlds.forests[0], poses[:, :3], poses[:, 3], poses[:, 4], movers)

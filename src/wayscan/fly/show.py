@@ -60,10 +60,9 @@ def show_pilot(
     """
     if flights < 1 or steps < 1:
         raise ValueError(f"flights, steps are {(flights, steps)}; expected 1 or more of each")
-    out = made_folder(out)
     font_settings(language)  # refuses a language without a font before anything is flown
     with deterministic(threads=1), opened(model, env_name, env_options, device) as (pilot, env, name, called):
-        flown = []
+        out, flown = made_folder(out), []
         for number in range(flights):
             on_part(f"flight {number + 1} of {flights}")
             flown.append(record(pilot, env, seed + number))

@@ -187,7 +187,7 @@ class LossConfig:
 class LoopConfig:
     """How a tracker follows: chosen on clips of the tuning seeds."""
 
-    size_rate: float = 0.12
+    size_rate: float = 0.3
     """Share of the way from the last size to the predicted one; boxes that grow by mistake enlarge the next
     crop.
     """

@@ -1,0 +1,82 @@
+"""Record what recipes/fly_core.py and recipes/fly_encoders.py found, which takes them minutes to hours.
+
+python -m benchmarks.fly_learning --core OUT/results.json --encoders OUT/results.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from .claims import Claim, record
+
+GOALS = {"Pendulum-v1": -170.0}
+PEERS = {
+    "Pendulum-v1": "SB3's TD3 −146, RL Zoo's −152",
+    "InvertedPendulum-v5": "1000 is the most",
+    "HalfCheetah-v5": "other TD3s 9,583 to 9,656 after 1,000,000 steps",
+}
+# Student's t: 97.5 % with n - 1 degrees of freedom.
+T = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}
+
+
+def spread(values: Sequence[float]) -> str:
+    """
+    >>> spread([0.7, 0.8, 0.9])
+    '3 seeds, 95 %: 0.552 to 1.05'
+    """
+    if len(values) < 2:
+        return "1 seed"
+    reach = T[min(len(values), max(T))] * stdev(values) / len(values) ** 0.5
+    return f"{len(values)} seeds, 95 %: {mean(values) - reach:.3g} to {mean(values) + reach:.3g}"
+
+
+def core_claims(results: dict[str, Any]) -> list[Claim]:
+    """Mean return in judging episodes after so many steps; random actions beside it."""
+    claims = []
+    for env_name, found in results.items():
+        title = f"{env_name}, {found['steps']:,} steps from states: return"
+        about = f"{spread(found['returns'])}; {PEERS[env_name]}; random actions {found['random']:.0f}"
+        goal = GOALS.get(env_name) if len(found["returns"]) >= 3 else None
+        claims.append(Claim(name=title, value=mean(found["returns"]), goal=goal, against=about))
+    return claims
+
+
+def encoder_claims(results: dict[str, Any]) -> list[Claim]:
+    """Success of each encoder at equal steps, and of pilots that learn nothing."""
+    trained = f"{results['steps']:,} steps of imitation" + (
+        f" and {results['td3_steps']:,} of TD3" if results["td3_steps"] else ""
+    )
+    forests = f"{results['episodes']} tuning forests"
+    claims = [
+        Claim(
+            name=f"encoder {encoder}, {trained}: success",
+            value=mean(found["success"]),
+            against=f"{spread(found['success'])}; {forests} each",
+        )
+        for encoder, found in results["encoders"].items()
+    ]
+    for name in ("straight", "potential"):
+        success = results["baselines"][name]["success"]
+        claims.append(Claim(name=f"encoders: success of the {name} pilot", value=success, against=forests))
+    return claims
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--core", type=Path, help="results.json of recipes/fly_core.py")
+    parser.add_argument("--encoders", type=Path, help="results.json of recipes/fly_encoders.py")
+    arguments = parser.parse_args(words)
+    if arguments.core:
+        print(record("fly", "core", core_claims(json.loads(arguments.core.read_text()))))
+    if arguments.encoders:
+        print(record("fly", "encoders", encoder_claims(json.loads(arguments.encoders.read_text()))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
