@@ -8,30 +8,21 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from .claims import Claim, record
 
 GOALS = {"Pendulum-v1": -170.0}
-PEERS = {
-    "Pendulum-v1": "SB3's TD3 −146, RL Zoo's −152",
-    "InvertedPendulum-v5": "1000 is the most",
-    "HalfCheetah-v5": "other TD3s 9,583 to 9,656 after 1,000,000 steps",
-}
-# Student's t: 97.5 % with n - 1 degrees of freedom.
-T = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}
 
 
-def spread(values: Sequence[float]) -> str:
+def over_seeds(values: Sequence[float], interval: Sequence[float | None]) -> str:
     """
-    >>> spread([0.7, 0.8, 0.9])
+    >>> over_seeds([0.7, 0.8, 0.9], [0.552, 1.05])
     '3 seeds, 95 %: 0.552 to 1.05'
     """
-    if len(values) < 2:
-        return "1 seed"
-    reach = T[min(len(values), max(T))] * stdev(values) / len(values) ** 0.5
-    return f"{len(values)} seeds, 95 %: {mean(values) - reach:.3g} to {mean(values) + reach:.3g}"
+    low, high = interval
+    return "1 seed" if low is None else f"{len(values)} seeds, 95 %: {low:.3g} to {high:.3g}"
 
 
 def core_claims(results: dict[str, Any]) -> list[Claim]:
@@ -39,8 +30,9 @@ def core_claims(results: dict[str, Any]) -> list[Claim]:
     claims = []
     for env_name, found in results.items():
         title = f"{env_name}, {found['steps']:,} steps from states: return"
-        about = f"{spread(found['returns'])}; {PEERS[env_name]}; random actions {found['random']:.0f}"
+        others = f"{found['known']}; random actions {found['random']:.0f}"
         goal = GOALS.get(env_name) if len(found["returns"]) >= 3 else None
+        about = f"{over_seeds(found['returns'], found['interval'])}; {others}"
         claims.append(Claim(name=title, value=mean(found["returns"]), goal=goal, against=about))
     return claims
 
@@ -55,7 +47,7 @@ def encoder_claims(results: dict[str, Any]) -> list[Claim]:
         Claim(
             name=f"encoder {encoder}, {trained}: success",
             value=mean(found["success"]),
-            against=f"{spread(found['success'])}; {forests} each",
+            against=f"{over_seeds(found['success'], found['interval'])}; {forests} each",
         )
         for encoder, found in results["encoders"].items()
     ]

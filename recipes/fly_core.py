@@ -41,7 +41,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 KNOWN = {
-    "Pendulum-v1": "RL Zoo's TD3 −152 ± 90",
+    "Pendulum-v1": "SB3's TD3 −146, RL Zoo's −152",
     "InvertedPendulum-v5": "at most 1000",
     "HalfCheetah-v5": "9,583 to 9,656 after 1,000,000 steps",
 }
@@ -88,7 +88,9 @@ def table(arguments: Namespace) -> str:
             "steps": steps,
             "episodes": arguments.episodes,
             "returns": returns,
+            "interval": spread(returns)[1:],
             "random": random,
+            "known": KNOWN[env_name],
         }
         each = ", ".join(f"{value:.1f}" for value in returns)
         found = f"{len(runs)} | {spread(returns)} | {each} | {random:.0f}"

@@ -108,7 +108,10 @@ def summary(known: dict[str, dict[int, dict[str, Any]]], arguments: Namespace) -
         "td3_steps": arguments.td3_steps,
         "episodes": arguments.episodes,
         "encoders": {
-            encoder: {name: [run["metrics"][name] for run in runs.values()] for name in SHOWN}
+            encoder: {
+                "success": (values := [run["metrics"]["success"] for run in runs.values()]),
+                "interval": spread(values)[1:],
+            }
             for encoder, runs in known.items()
         },
         "baselines": next(iter(next(iter(known.values())).values()))["baselines"] if known else {},

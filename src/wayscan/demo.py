@@ -2,6 +2,7 @@
 
 import math
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ def run(out: Path, seed: int) -> int:
     print(f"  figure: {figure}")
     show_world(out)
     show_tracking(out)
+    show_flight(out)
     show_forecast()
     return 0
 
@@ -123,7 +125,7 @@ def show_learning() -> tuple[list[float], float]:
     return losses, accuracy
 
 
-# ---- the world and two systems -----------------------------------------------------------------------
+# ---- the world and three systems ---------------------------------------------------------------------
 
 
 def show_world(out: Path) -> None:
@@ -172,6 +174,29 @@ def show_tracking(out: Path) -> None:
             )
             write_video(out / "tracked.mp4", frames, 12.5)
     print(f"  video, the truth in blue: {out / 'tracked.mp4'}")
+
+
+def show_flight(out: Path, forests: int = 6) -> None:
+    """The bundled pilot in forests that nothing learnt from, beside a drone that flies straight on."""
+    if find_spec("gymnasium") is None:
+        print('\nflights are left out, for gymnasium is not installed: pip install "wayscan[fly]"')
+        return
+    from wayscan.fly.figures import paint_flights, save_figure
+    from wayscan.fly.open import opened
+    from wayscan.fly.recording import record
+    from wayscan.world.envs.forest_trials import fly_trials
+    from wayscan.world.envs.pilots import make_pilot
+    from wayscan.world.splits import JUDGING
+
+    seeds = list(JUDGING[:forests])
+    with opened("fly-cpu", None, None) as (pilot, env, _, name):
+        flights = [record(pilot, env, seed) for seed in seeds]
+    straight = fly_trials(make_pilot("straight"), seeds).metrics()["success"]
+    print(f"\n{forests} flights through forests, by depth images:")
+    print(f"  {name:<16} {sum(flight.outcome == 'success' for flight in flights)} reach the goal")
+    print(f"  {'straight line':<16} {round(forests * straight)}")
+    figure = save_figure(out / "flights.png", "en", lambda page: paint_flights(page, flights, name, "en"))
+    print(f"  figure: {figure}")
 
 
 def show_forecast() -> None:

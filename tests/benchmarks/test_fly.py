@@ -93,13 +93,15 @@ def test_flights_stand_beside_those_who_learn_nothing():
 
 def test_what_recipes_found_becomes_claims():
     found = {"steps": 20_000, "episodes": 100, "returns": [-150.0, -160.0, -140.0], "random": -1200.0}
+    found |= {"interval": [-175.0, -125.0], "known": "others -152"}
     (claim,) = core_claims({"Pendulum-v1": found})
     assert claim.met
     assert "random actions -1200" in claim.against
-    (once,) = core_claims({"Pendulum-v1": {**found, "returns": [-150.0]}})
+    (once,) = core_claims({"Pendulum-v1": {**found, "returns": [-150.0], "interval": [None, None]}})
     assert once.goal is None
     results = {
-        "steps": 6_000, "td3_steps": 0, "episodes": 100, "encoders": {"cnn": {"success": [0.5, 0.7, 0.6]}},
+        "steps": 6_000, "td3_steps": 0, "episodes": 100,
+        "encoders": {"cnn": {"success": [0.5, 0.7, 0.6], "interval": [0.35, 0.85]}},
         "baselines": {"straight": {"success": 0.2}, "potential": {"success": 0.8}},
     }  # fmt: skip
     values = {claim.name: claim.value for claim in encoder_claims(results)}

@@ -1,5 +1,6 @@
 """Fonts of figures by language."""
 
+from logging import ERROR, getLogger
 from typing import Any, Literal, get_args
 
 Language = Literal["en", "zh"]
@@ -18,6 +19,8 @@ def font_settings(language: Language) -> dict[str, Any]:
         return {}
     from matplotlib import font_manager
 
+    # Some of these fonts have one weight only, and every label would say so on standard error.
+    getLogger("matplotlib.font_manager").setLevel(ERROR)
     installed = {font.name for font in font_manager.fontManager.ttflist}
     for name in CHINESE_FONTS:
         if name in installed:
