@@ -114,7 +114,8 @@ def main(words: list[str]) -> None:
         preset, batch, checkpointing = arguments.one
         print(json.dumps(one_update(preset, int(batch), bool(int(checkpointing)))))
         return
-    print(record("fly", "memory", [claim for preset in arguments.presets for claim in claims_of(preset)]))
+    for preset in arguments.presets:
+        print(record("fly", f"memory-{preset}", claims_of(preset)))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,24 @@ def test_what_sees_is_frozen_and_the_rest_learns(tmp_path, pilot):
     assert not any(weight.requires_grad for weight in seeing.parameters())
 
 
+def test_frozen_networks_look_once_and_judge_the_same(tmp_path, pilot):
+    run = Training(FlyTrainConfig(run=tmp_path, init=str(pilot), freeze_encoder=True, **TINY))
+    run.fit()
+    agent = run.agent
+    windows = agent._sampled("replay", 1)
+    looks = []
+    agent.networks.policy.stream.visual_encoder.register_forward_hook(lambda *_: looks.append(1))
+    targets = []
+    for frozen in (True, False):
+        agent.networks.freeze_encoders(frozen)
+        _, depth, base, after = agent._moments(windows)
+        assert depth.ndim == (3 if frozen else 5)
+        torch.manual_seed(0)
+        targets.append(agent._target(windows, base, after))
+    torch.testing.assert_close(*targets)
+    assert len(looks) == 1
+
+
 def test_an_actor_that_is_held_still_is_the_pilot(tmp_path, pilot):
     changes = {**TINY, "policy_starts": 100}
     run = Training(FlyTrainConfig(run=tmp_path, init=str(pilot), **changes))

@@ -347,7 +347,8 @@ class VMambaTD3Agent:
         states = self._tensor(windows.states)
         if windows.frames is None:
             return states[:, :-1], None, states[:, 1:], None
-        frames = self._tensor(windows.frames)
+        with self._autocast():
+            frames = self.networks.looked_at(self._tensor(windows.frames))
         return states[:, :-1], frames[:, :-1], states[:, 1:], frames[:, 1:]
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:

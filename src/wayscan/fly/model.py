@@ -63,6 +63,7 @@ class Networks(nn.Module):
         self.policy_target = Policy(config).requires_grad_(False)
         self.judge_target = Judge(config).requires_grad_(False)
         self.match_targets()
+        self.frozen = False
         self.eval()
 
     def match_targets(self) -> None:
@@ -71,10 +72,17 @@ class Networks(nn.Module):
         self.judge_target.load_state_dict(copy.deepcopy(self.judge.state_dict()))
 
     def freeze_encoders(self, frozen: bool) -> None:
-        """Whether what sees a frame learns, in actor and critics."""
+        """Whether what sees a frame stays as it is, the same in all four networks."""
+        self.frozen = frozen
         for stream in (self.policy.stream, self.judge.stream):
             if stream.visual_encoder is not None:
                 stream.visual_encoder.requires_grad_(not frozen)
+
+    @torch.no_grad()
+    def looked_at(self, frames: Tensor) -> Tensor:
+        """Frames as they are; when all networks see alike, their features, made once for all."""
+        seen = self.policy.stream.see(frames) if self.frozen else None
+        return frames if seen is None else seen
 
     @torch.no_grad()
     def follow(self, tau: float) -> None:

@@ -120,9 +120,11 @@ class Stream(nn.Module):
         return self.gather(base, self.see(depth))
 
     def see(self, depth: Tensor | None) -> Tensor | None:
-        """(B, K, C, H, W) → (B, K, D_v), all frames at once."""
+        """(B, K, C, H, W) → (B, K, D_v), all frames at once; what are features already stay as they are."""
         if depth is None or self.visual_encoder is None:
             return None
+        if depth.ndim == 3:
+            return depth
         return self.visual_encoder(depth.flatten(0, 1)).unflatten(0, depth.shape[:2])
 
     def gather(self, base: Tensor, visual: Tensor | None) -> Tensor:

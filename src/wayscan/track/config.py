@@ -187,7 +187,7 @@ class LossConfig:
 class LoopConfig:
     """How a tracker follows: chosen on clips of the tuning seeds."""
 
-    size_rate: float = 0.3
+    size_rate: float = 0.4
     """Share of the way from the last size to the predicted one; boxes that grow by mistake enlarge the next
     crop.
     """
@@ -195,7 +195,7 @@ class LoopConfig:
     """Weight of the cosine window that the centre's heat map is multiplied with: 0 trusts the map alone."""
     size_penalty: float = 0.1
     """How much a place counts less for a box whose sides differ from the last one's."""
-    update_every: int = 30
+    update_every: int = 15
     """Frames between updates of the dynamic template; 0 never updates."""
     update_score: float = 0.7
     """Least score of a frame that becomes the dynamic template."""
