@@ -18,7 +18,7 @@ from .claims import Claim, record
 
 GPUS = {"light": 4, "standard": 8, "heavy": 16}  # GB that the seed announces
 GIGABYTE = 1e9
-SMALL = {"light": (4, 8), "standard": (2, 4), "heavy": (1, 2)}
+SMALL = {"light": (8, 16), "standard": (8, 16), "heavy": (4, 8)}  # smaller, the gradients decide the peak
 
 
 class Peak(NamedTuple):

@@ -7,9 +7,10 @@ keep the weights that fly the first tuning forests best. card.md and results.jso
 more tuning forests, beside pilots that learn nothing; OUT/model is the one that succeeds more often. Judging
 forests are not looked at: measure in those once, by `python -m benchmarks.fly_flights`.
 
-TD3 begins with an actor that flies and critics that know nothing, so that the actor is held still until the
-critics have had `--policy-starts` updates, and then moves slowly. What sees stays as the imitation left it
-unless `--learn-encoder` is given: less to forget, and an update takes half the time.
+TD3 begins with an actor that flies and critics that know nothing. The actor is held still until the critics
+have had `--policy-starts` updates, then moves slowly, and is held to what was flown (`--behaviour-weight`):
+with weight 0 a few hundred of its updates unlearn all. What sees stays as the imitation left it unless
+`--learn-encoder` is given: less to forget, and all networks look once.
 """
 
 import json
@@ -50,6 +51,7 @@ def td3(arguments: Namespace) -> FlyTrainConfig:
         max_timesteps=arguments.td3_steps,
         policy_starts=arguments.policy_starts,
         actor_lr=arguments.actor_lr,
+        behaviour_weight=arguments.behaviour_weight,
         critic_lr=3e-4,
         exploration="gaussian",
         ou_sigma=0.1,
@@ -108,6 +110,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--td3-steps", type=int, default=8_000, help="0 leaves TD3 out")
     parser.add_argument("--policy-starts", type=int, default=2_500, help="updates of the critics alone")
     parser.add_argument("--actor-lr", type=float, default=3e-5)
+    parser.add_argument("--behaviour-weight", type=float, default=2.0, help="of TD3+BC's second term")
     parser.add_argument("--learn-encoder", action="store_true", help="let TD3 change what sees, too")
     parser.add_argument("--evaluate-every", type=int, default=2_000, help="steps of TD3")
     parser.add_argument("--episodes", type=int, default=100, help="tuning forests for the card")

@@ -34,7 +34,7 @@ def test_bad_input_is_one_line_and_exit_2(capsys, tmp_path):
     assert "no such file" in error
     code, _, error = run("bench", "scam", capsys=capsys)
     assert code == 2
-    assert "did you mean 'scan'?" in error
+    assert "did you mean scan?" in error
 
 
 def test_models_as_json(capsys):

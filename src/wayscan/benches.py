@@ -2,9 +2,10 @@
 
 import importlib
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+
+from wayscan.names import expect_one_of
 
 PACKAGE = Path(__file__).parent
 
@@ -21,8 +22,4 @@ def _find(name: str) -> ModuleType:
         if str(folder.parent) not in sys.path:
             sys.path.insert(0, str(folder.parent))
     names = sorted(path.stem for path in folder.glob("*.py") if "def run(" in path.read_text())
-    if name not in names:
-        near = get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"bench: expected one of {', '.join(names)}, got {name!r}{hint}")
-    return importlib.import_module(f"{package}.{name}")
+    return importlib.import_module(f"{package}.{expect_one_of('bench', name, names)}")

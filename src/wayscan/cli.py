@@ -8,10 +8,11 @@ are in its `commands.py`, in a table VERBS. `--config FILE.yaml` stands for the 
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+from wayscan.names import nearest
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -141,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name in SYSTEMS:
         return _run_verb(name, rest)
     if name not in COMMANDS:
-        return _complain(f"no command {name!r}{_nearest(name, (*COMMANDS, *SYSTEMS))}")
+        return _complain(f"no command {name!r}; {nearest(name, (*COMMANDS, *SYSTEMS))}")
     return _run(COMMANDS[name], name, rest)
 
 
@@ -153,7 +154,7 @@ def _run_verb(system: str, arguments: Sequence[str]) -> int:
         print("\n".join([*lines, "", f"wayscan {system} VERB --help says more."]))
         return DONE
     if verb not in verbs:
-        return _complain(f"{system} has no verb {verb!r}{_nearest(verb, verbs)}")
+        return _complain(f"{system} has no verb {verb!r}; {nearest(verb, verbs)}")
     return _run(verbs[verb], f"{system} {verb}", rest)
 
 
@@ -232,11 +233,6 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, dict):
         return [f"--{dashed}", *(str(word) for pair in value.items() for word in pair)]
     return [f"--{dashed}", *map(str, value if isinstance(value, list) else [value])]
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    near = get_close_matches(name, names, n=2)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(names)}"
 
 
 def _complain(message: str) -> int:

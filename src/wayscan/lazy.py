@@ -7,8 +7,9 @@
 import importlib
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from types import ModuleType
+
+from wayscan.names import nearest
 
 
 def lazy_names(
@@ -29,9 +30,7 @@ def lazy_names(
 
     def __getattr__(name: str) -> object:
         if name not in homes:
-            near = get_close_matches(name, homes, n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise AttributeError(f"module {package!r} has no attribute {name!r}{hint}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}; {nearest(name, homes)}")
         return find(name)
 
     def __dir__() -> list[str]:

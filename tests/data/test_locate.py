@@ -85,7 +85,7 @@ def test_a_folder_of_no_format_says_what_was_looked_for(tmp_path):
 def test_unknown_names_say_the_nearest(tmp_path):
     with pytest.raises(ValueError, match="format is 'GOT-10K'; did you mean got10k"):
         format_named("GOT-10K")
-    with pytest.raises(ValueError, match="there are got10k, lasot"):
+    with pytest.raises(ValueError, match="expected one of got10k, trackingnet"):
         format_named("zzz")
     FORMATS["got10k"].write([record("Clip", tmp_path)], tmp_path)
     with pytest.raises(ValueError, match="did you mean val"):

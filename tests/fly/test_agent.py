@@ -48,7 +48,7 @@ def test_the_actors_update_trains_the_actors_stream_and_not_the_critics():
     nets = made.networks
     policy, judge = weights(nets.policy), weights(nets.judge)
     base, depth, _, _ = made._moments(made._sampled("replay", 1))
-    made._update_actor(base, depth)
+    made._update_actor(base, depth, torch.zeros(4, 2))
     assert moved(policy, nets.policy) == set(policy) - {IDLE}
     assert moved(judge, nets.judge) == set()
     assert all(parameter.grad is None for parameter in nets.judge.parameters())
@@ -73,6 +73,19 @@ def test_the_critics_update_trains_the_critics_and_nothing_else():
         expected = torch.lerp(slow[name], nets.policy.get_parameter(name), 0.005)
         torch.testing.assert_close(value, expected)
     assert made.train()["actor_loss"] == losses["actor_loss"]
+
+
+def test_an_actor_is_held_to_what_was_done():
+    moved_by, acted = {}, torch.tensor([[0.9, -0.9]] * 4)
+    for weight in (0.0, 1e3):
+        made = agent(behaviour_weight=weight, actor_lr=1e-2)
+        base, depth, _, _ = made._moments(made._sampled("replay", 1))
+        policy = made.networks.policy
+        before = (policy(base, depth) - acted).abs().mean().item()
+        for _ in range(20):
+            made._update_actor(base, depth, acted)
+        moved_by[weight] = (policy(base, depth) - acted).abs().mean().item() / before
+    assert moved_by[1e3] < 0.3 < moved_by[0.0]
 
 
 def test_losses_are_there_before_learning_starts():

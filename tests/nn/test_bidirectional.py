@@ -115,7 +115,7 @@ def test_two_directions_merge_into_a_shared_mixer_inside_a_larger_model(mode):
 
 
 def test_wrong_words_are_refused(without_shape_checks):
-    with pytest.raises(ValueError, match="mode is 'both', expected one of shared, gated, separate, vim_v2"):
+    with pytest.raises(ValueError, match="mode is 'both'; expected one of shared, gated, separate, vim_v2"):
         BidirectionalMamba(8, "both")
     with pytest.raises(ValueError, match="backward is 'forget'"):
         merge_directions({}, backward="forget")

@@ -27,9 +27,9 @@ def test_any_leading_shape_and_any_shape_of_the_result(out_shape):
 
 
 def test_wrong_words_are_refused(without_shape_checks):
-    with pytest.raises(ValueError, match="MLPHead: activation is 'tanh', expected one of relu, gelu, silu"):
+    with pytest.raises(ValueError, match="MLPHead: activation is 'tanh'; expected one of relu, gelu, silu"):
         MLPHead(4, 2, activation="tanh")
-    with pytest.raises(ValueError, match="TanhHead: norm is 'batch', expected one of none, input, all"):
+    with pytest.raises(ValueError, match="TanhHead: norm is 'batch'; expected one of none, input, all"):
         TanhHead(4, 2, norm="batch")
 
 

@@ -41,5 +41,5 @@ def test_six_of_the_nine_taps_never_learn_on_an_image_of_width_one():
 
 
 def test_an_unknown_variant_is_refused(without_shape_checks):
-    with pytest.raises(ValueError, match="variant is 'fat', expected one of ss2d, lean, none"):
+    with pytest.raises(ValueError, match="variant is 'fat'; expected one of ss2d, lean, none"):
         TemporalMamba(16, variant="fat")

@@ -76,7 +76,7 @@ def test_episodes_are_written_and_read_as_opentrackvla(episodes, tmp_path):
 
 
 def test_wrong_settings_are_refused():
-    with pytest.raises(ValueError, match="did you mean 'single'"):
+    with pytest.raises(ValueError, match="did you mean single"):
         FollowsSpec(split="singel")
     with pytest.raises(ValueError, match="a share from 0 to 1"):
         FollowsSpec(perturbed=2)

@@ -13,5 +13,5 @@ def test_splits_do_not_meet():
 
 
 def test_an_unknown_split_is_told_the_nearest():
-    with pytest.raises(ValueError, match="did you mean 'training'"):
+    with pytest.raises(ValueError, match="did you mean training"):
         seeds_of("trainin")

@@ -3,6 +3,8 @@
 from logging import ERROR, getLogger
 from typing import Any, Literal, get_args
 
+from wayscan.names import expect_one_of
+
 Language = Literal["en", "zh"]
 
 CHINESE_FONTS = (
@@ -13,9 +15,7 @@ CHINESE_FONTS = (
 
 def font_settings(language: Language) -> dict[str, Any]:
     """Matplotlib settings with a font that has the glyphs."""
-    if language not in get_args(Language):
-        raise ValueError(f"language is {language!r}; expected one of {', '.join(get_args(Language))}")
-    if language == "en":
+    if expect_one_of("language", language, get_args(Language)) == "en":
         return {}
     from matplotlib import font_manager
 

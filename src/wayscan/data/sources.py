@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from wayscan.data.footage import Image, ImageFiles
 from wayscan.data.images import IMAGE_SUFFIXES, image_paths
 from wayscan.data.video import FPS, VideoFile, read_frames
+from wayscan.names import near_names
 
 MISSES = 50  # frames in a row that a camera may fail to give before it counts as gone
 
@@ -108,7 +108,7 @@ def open_source(place: str | int | Path) -> Source:
         return _Files(path.name, (path,))
     if not path.exists():
         beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = get_close_matches(path.name, beside, n=1)
+        near = near_names(path.name, beside)
         raise ValueError(
             f"source {words!r} does not exist; expected a video, a folder of images, an image, a camera's "
             f"number or a stream's address{f'; did you mean {near[0]}?' if near else ''}"

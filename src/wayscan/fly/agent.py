@@ -160,11 +160,11 @@ class VMambaTD3Agent:
         config = self.settings
         base, depth, next_base, next_depth = self._moments(windows)
         with self._randomness("update", self.total_it):
-            target = self._target(windows, next_base, next_depth)
-            self._update_critic(base, depth, self._tensor(windows.actions), target)
+            target, acted = self._target(windows, next_base, next_depth), self._tensor(windows.actions)
+            self._update_critic(base, depth, acted, target)
             if self.total_it % (config.policy_freq or 1) == 0:
                 if self.total_it > config.policy_starts:
-                    self._update_actor(base, depth)
+                    self._update_actor(base, depth, acted)
                 self.networks.follow(config.tau or 0.0)
 
     def imitate(self) -> dict[str, float]:
@@ -208,11 +208,9 @@ class VMambaTD3Agent:
                 q1, q2 = (q.float() for q in judge(base, depth, action))
                 loss = mse_loss(q1, target) + mse_loss(q2, target)
             self._step("critic", self.critic_optimizer, loss)
-        self.metrics |= {
-            "critic_loss": loss.item(), "q": q1.mean().item(), "target_q": target.mean().item(),
-        }  # fmt: skip
+        self.metrics |= {"critic_loss": loss.item(), "q": q1.mean().item(), "target_q": target.mean().item()}
 
-    def _update_actor(self, base: Tensor, depth: Tensor | None) -> None:
+    def _update_actor(self, base: Tensor, depth: Tensor | None, acted: Tensor) -> None:
         """Through the critic's head into the actor; the critic's stream is looked through, not trained."""
         policy, judge = self.networks.policy, self.networks.judge
         with self._autocast(), torch.no_grad():
@@ -221,7 +219,11 @@ class VMambaTD3Agent:
         try:
             with self._learning(policy):
                 with self._autocast():
-                    loss = -judge.critic(context, policy(base, depth))[0].float().mean()
+                    action = policy(base, depth)
+                    q = judge.critic(context, action)[0].float()
+                    loss = -q.mean()
+                    if weight := self.settings.behaviour_weight:  # Fujimoto 2021
+                        loss = loss / q.detach().abs().mean() + weight * mse_loss(action.float(), acted)
                 self._step("actor", self.actor_optimizer, loss)
         finally:
             judge.critic.requires_grad_(True)

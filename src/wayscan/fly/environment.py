@@ -1,9 +1,10 @@
 """Environments by name. Needs no torch."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from wayscan.names import nearest
 
 FOREST = "wayscan/Forest-v0"
 
@@ -20,11 +21,8 @@ def make_environment(name: str, options: Mapping[str, Any] | None = None) -> Any
     import wayscan.world.envs as ours
 
     if name not in gymnasium.registry and ":" not in name:
-        near = get_close_matches(name, [*ours.ENVIRONMENTS, *gymnasium.registry], n=3)
-        raise ValueError(
-            f"env_name is {name!r}, which Gymnasium does not know; "
-            + (f"did you mean {', '.join(near)}?" if near else f"ours are {', '.join(ours.ENVIRONMENTS)}")
-        )
+        near = nearest(name, [*ours.ENVIRONMENTS, *gymnasium.registry])
+        raise ValueError(f"env_name is {name!r}, which Gymnasium does not know; {near}")
     own = {"stack": 1} if is_forest(name) else {}
     try:
         return gymnasium.make(name, **{**own, **(options or {})})

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, get_args
 
 from wayscan.data.runs.settings import MAY_CHANGE, build_settings
 from wayscan.fly.config import Encoder, PilotConfig, Temporal
+from wayscan.names import expect_one_of
 from wayscan.train.config import Logger
 
 Preset = Literal["seed", "light", "standard", "heavy", "advanced", "nano", "cpu"]
@@ -89,6 +89,9 @@ class FlyTrainConfig:
 
     init: str | None = None
     """Begin as this pilot: a folder, a training run, a bundled model, or a hub id. Networks must be alike."""
+    behaviour_weight: float = 0.0
+    """Hold the actor to what was done (TD3+BC, Fujimoto 2021): this weight on the squared difference from the
+    replay's actions, the critic's value being divided by its mean size."""
     warm_start: Literal["none", "expert", "potential"] = "none"
     """Imitate this pilot of Forest-v0 (DAgger) before TD3 begins."""
     warm_start_steps: int = 20_000
@@ -127,10 +130,10 @@ class FlyTrainConfig:
     """A progress bar, on standard error."""
 
     def __post_init__(self) -> None:
-        _one_of("preset", self.preset, get_args(Preset))
+        expect_one_of("preset", self.preset, get_args(Preset))
         for name, names in (("algorithm_name", Algorithm), ("encoder", Encoder), ("temporal", Temporal)):
             if (value := getattr(self, name)) is not None:
-                _one_of(name, value, get_args(names))
+                expect_one_of(name, value, get_args(names))
         said = self.algorithm_name and self.algorithm_name.removesuffix("_td3")
         if said and self.encoder and said != self.encoder:
             raise ValueError(
@@ -142,7 +145,7 @@ class FlyTrainConfig:
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; expected a number above 0")
         for name in ("learning_starts", "evaluate_every", "random_shift", "policy_starts",
-                     "warm_start_steps", "policy_noise", "noise_clip", "ou_sigma",
+                     "warm_start_steps", "behaviour_weight", "policy_noise", "noise_clip", "ou_sigma",
                      "ou_sigma_min"):  # fmt: skip
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise ValueError(f"{name} is {value}; expected 0 or more")
@@ -205,12 +208,6 @@ def settings_of(args: Any) -> FlyTrainConfig:
 
 def _shallow(config: FlyTrainConfig) -> dict[str, Any]:
     return {each.name: getattr(config, each.name) for each in fields(config)}
-
-
-def _one_of(name: str, value: str, names: tuple[str, ...]) -> None:
-    if value not in names:
-        near = get_close_matches(str(value), names, n=2, cutoff=0.4) or names
-        raise ValueError(f"{name} is {value!r}; did you mean {', '.join(near)}?")
 
 
 _NETWORK = asdict(PilotConfig())

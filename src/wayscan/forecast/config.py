@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any, Literal, get_args
+
+from wayscan.names import expect_one_of
 
 ModelType = Literal["gru", "min_gru", "mingru", "mingru_log", "mamba_simple", "mamba"]
 Target = Literal["level", "difference", "log-return"]
@@ -18,13 +19,6 @@ ALIASES: Mapping[str, ModelType] = {"min_gru": "gru"}
 def about(text: str, *, above: float | None = None, least: float | None = None) -> dict[str, Any]:
     """What a field of the configuration means, and the bound of its numbers."""
     return {"about": text, "above": above, "least": least}
-
-
-def _one_of(name: str, value: object, choices: Any) -> None:
-    if value not in choices:
-        near = get_close_matches(str(value), choices, n=2)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}{hint}")
 
 
 def _within(name: str, value: Any, about: str, above: float | None, least: float | None) -> None:
@@ -154,7 +148,7 @@ class ForecastConfig:
         for each in fields(self):
             _within(each.name, getattr(self, each.name), **each.metadata)
         for name, choices in (("model_type", get_args(ModelType)), ("target", get_args(Target))):
-            _one_of(name, getattr(self, name), choices)
+            expect_one_of(name, getattr(self, name), choices)
         if self.validation_share + self.test_share >= 1:
             raise ValueError(
                 f"validation_share and test_share are {self.validation_share} and {self.test_share}; "
@@ -207,8 +201,8 @@ def preset(name: str, **changes: Any) -> ForecastConfig:
     >>> preset("seed", n_epochs=1).learning_rate
     0.01
     """
-    _one_of("preset", name, PRESETS)
+    expect_one_of("preset", name, PRESETS)
     known = [each.name for each in fields(ForecastConfig)]
     for change in changes:
-        _one_of("setting", change, known)
+        expect_one_of("setting", change, known)
     return replace(PRESETS[name], **changes)  # type: ignore[index]

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wayscan.names import expect_one_of
 from wayscan.nn.mamba import SelectiveMixer
 
 Mode = Literal["shared", "gated", "separate", "vim_v2"]
@@ -45,11 +46,7 @@ class BidirectionalMamba(SelectiveMixer):
 
     def __init__(self, d_model: int, mode: Mode = "shared", *, if_divide_out: bool = True, **options) -> None:
         super().__init__(d_model, **options)
-        if mode not in get_args(Mode):
-            raise ValueError(
-                f"BidirectionalMamba: mode is {mode!r}, expected one of {', '.join(get_args(Mode))}"
-            )
-        self.mode = mode
+        self.mode = expect_one_of("BidirectionalMamba: mode", mode, get_args(Mode))
         self.if_divide_out = if_divide_out
         if mode in ("separate", "vim_v2"):
             self.add_direction("_b")

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wayscan.names import expect_one_of
+
 Activation = Literal["relu", "gelu", "silu"]
 Norm = Literal["none", "input", "all"]
 
@@ -38,12 +40,8 @@ class MLPHead(nn.Module):
         norm: Norm = "all",
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"{_name(self)}: activation is {activation!r}, expected one of {', '.join(ACTIVATIONS)}"
-            )
-        if norm not in get_args(Norm):
-            raise ValueError(f"{_name(self)}: norm is {norm!r}, expected one of {', '.join(get_args(Norm))}")
+        expect_one_of(f"{_name(self)}: activation", activation, ACTIVATIONS)
+        expect_one_of(f"{_name(self)}: norm", norm, get_args(Norm))
         self.out_shape = (out_shape,) if isinstance(out_shape, int) else tuple(out_shape)
         layers: list[nn.Module] = [] if norm == "none" else [nn.LayerNorm(in_features)]
         width = in_features

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wayscan.names import expect_one_of
 from wayscan.nn.mamba import Mamba
 from wayscan.nn.vss import SS2D
 
@@ -42,11 +43,7 @@ class TemporalMamba(nn.Module):
         expand: int | float = 2.0,
     ) -> None:
         super().__init__()
-        if variant not in get_args(Variant):
-            raise ValueError(
-                f"TemporalMamba: variant is {variant!r}, expected one of {', '.join(get_args(Variant))}"
-            )
-        self.variant = variant
+        self.variant = expect_one_of("TemporalMamba: variant", variant, get_args(Variant))
         self.mixers = nn.ModuleList()
         self.norms_before = nn.ModuleList()
         self.norms_after = nn.ModuleList()

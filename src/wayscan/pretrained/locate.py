@@ -2,8 +2,9 @@
 
 import importlib.resources
 import re
-from difflib import get_close_matches
 from pathlib import Path
+
+from wayscan.names import nearest
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -32,14 +33,9 @@ def find_pretrained(source: str | Path) -> Path:
         return _bundle() / name
     if _HUB_ID.fullmatch(name):
         return _from_hub(name)
-    names = bundled_models()
-    near = get_close_matches(name, names, n=3)
-    hint = (
-        f"did you mean {' or '.join(near)}?" if near else "give a folder, such a name, or a hub id owner/name"
-    )
     raise ValueError(
-        f"no pretrained model {name!r}: no folder {folder.absolute()}, and none of the package's models "
-        f"({', '.join(names) or 'there are none'}) has this name; {hint}"
+        f"no pretrained model {name!r}: no folder {folder.absolute()}, no hub id owner/name and no model of "
+        f"the package; {nearest(name, bundled_models())}"
     )
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any, Literal
 
+from wayscan.names import expect_one_of
 from wayscan.world.splits import JUDGING, TRAINING, TUNING
 
 # Seeds of the generators, by what they are for: the world's splits under the tracker's names.
@@ -254,13 +254,7 @@ class TrackerConfig:
 
 def preset(name: str, **changes: Any) -> TrackConfig:
     """A preset by name, with changes."""
-    if name not in PRESETS:
-        near = get_close_matches(name, PRESETS, n=1)
-        raise ValueError(
-            f"preset is {name!r}; expected one of {', '.join(PRESETS)}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        )
-    return replace(PRESETS[name], **changes)  # type: ignore[index]
+    return replace(PRESETS[expect_one_of("preset", name, PRESETS)], **changes)
 
 
 def _filled(kind: type, stored: Mapping[str, Any]) -> Any:

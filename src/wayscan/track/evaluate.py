@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wayscan.data.records import Clip
 from wayscan.geometry.boxes import Boxes, iou
+from wayscan.names import expect_one_of
 from wayscan.track.frames import first_box, rgb_frame
 from wayscan.track.metrics import (
     auroc,
@@ -67,8 +68,7 @@ class OpenCvTracker:
     def __init__(self, name: Peer) -> None:
         import cv2
 
-        if name not in get_args(Peer):
-            raise ValueError(f"peer is {name!r}; expected one of {', '.join(get_args(Peer))}")
+        expect_one_of("peer", name, get_args(Peer))
         maker = getattr(cv2, f"Tracker{name.upper()}_create", None)
         if maker is None:
             raise ImportError(

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from wayscan.names import expect_one_of
 from wayscan.track.evaluate import Journey
 
 Benchmark = Literal["got10k", "lasot", "otb", "trackingnet"]
@@ -20,8 +21,7 @@ Benchmark = Literal["got10k", "lasot", "otb", "trackingnet"]
 
 def write_submission(journeys: Mapping[str, Journey], benchmark: Benchmark, folder: Path | str) -> Path:
     """Write the result files of one tracker; the zip, or the folder where the benchmark takes no zip."""
-    if benchmark not in get_args(Benchmark):
-        raise ValueError(f"benchmark is {benchmark!r}; expected one of {', '.join(get_args(Benchmark))}")
+    expect_one_of("benchmark", benchmark, get_args(Benchmark))
     files: dict[str, str] = {}
     for name, journey in journeys.items():
         if benchmark == "got10k":

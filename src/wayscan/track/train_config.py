@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from wayscan.data.runs.settings import MAY_CHANGE
+from wayscan.names import expect_one_of
 from wayscan.track.config import (
     ABLATIONS,
     TRAINING_SEEDS,
@@ -137,10 +137,8 @@ class TrackTrainConfig:
 
     def __post_init__(self) -> None:
         for name, names in (("preset", TrainPreset), ("stage", Stage), ("ablation", Ablation)):
-            value = getattr(self, name)
-            if value is not None and value not in get_args(names):
-                near = get_close_matches(str(value), get_args(names), n=1) or get_args(names)
-                raise ValueError(f"{name} is {value!r}; did you mean {', '.join(near)}?")
+            if (value := getattr(self, name)) is not None:
+                expect_one_of(name, value, get_args(names))
         if self.data_seed not in TRAINING_SEEDS:
             raise ValueError(
                 f"data_seed is {self.data_seed}; expected one of {TRAINING_SEEDS.start} to "

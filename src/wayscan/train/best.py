@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
+
+from wayscan.names import nearest
 
 
 class Best:
@@ -24,9 +25,8 @@ class Best:
     def update(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Note an evaluation; say whether it is the best."""
         if self.metric not in metrics:
-            near = get_close_matches(self.metric, metrics, n=3, cutoff=0.3) or list(metrics)
             raise ValueError(
-                f"monitor is {self.metric!r}, which no evaluation gives; did you mean {', '.join(near)}?"
+                f"monitor is {self.metric!r}, which no evaluation gives; {nearest(self.metric, metrics)}"
             )
         value = float(metrics[self.metric])
         improved = not math.isnan(value) and (self.value is None or self._is_better(value))

@@ -3,13 +3,14 @@
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from wayscan.names import nearest
 
 
 def matching(model: nn.Module, patterns: Sequence[str], argument: str) -> dict[str, nn.Module]:
@@ -19,8 +20,7 @@ def matching(model: nn.Module, patterns: Sequence[str], argument: str) -> dict[s
     for pattern in patterns:
         fitting = {name: module for name, module in named.items() if fnmatchcase(name, pattern)}
         if not fitting:
-            near = get_close_matches(pattern, named, n=3, cutoff=0.4) or list(named)[:8]
-            raise ValueError(f"{argument}: no module is named {pattern!r}; did you mean {', '.join(near)}?")
+            raise ValueError(f"{argument}: no module is named {pattern!r}; {nearest(pattern, named)}")
         found |= fitting
     return found
 

@@ -1,7 +1,8 @@
 """Colours that words can name, as (red, green, blue) in [0, 1]."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
+
+from wayscan.names import expect_one_of
 
 Colour = tuple[float, float, float]
 
@@ -32,10 +33,4 @@ SKIN: tuple[Colour, ...] = ((0.94, 0.76, 0.65), (0.82, 0.60, 0.45), (0.55, 0.36,
 
 def colour(name: str) -> Colour:
     """The colour of a name; an unknown one is told the nearest."""
-    if name not in COLOURS:
-        near = get_close_matches(name, COLOURS, n=1)
-        raise ValueError(
-            f"colour is {name!r}; expected one of {', '.join(COLOURS)}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        )
-    return COLOURS[name]
+    return COLOURS[expect_one_of("colour", name, COLOURS)]

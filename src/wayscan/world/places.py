@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import cos, pi, sin
 from typing import Literal
 
 import numpy as np
 
+from wayscan.names import expect_one_of
 from wayscan.world.actors.floor import Floor
 from wayscan.world.colours import COLOURS, Colour
 from wayscan.world.scene import (
@@ -124,12 +124,8 @@ class _Builder:
 
 def draw_place(rng: np.random.Generator, *, kind: PlaceKind | None = None, first_instance: int = 0) -> Place:
     """Somewhere; its things are instances from `first_instance` on."""
-    if kind is not None and kind not in _KINDS:
-        near = get_close_matches(str(kind), _KINDS, n=1)
-        raise ValueError(
-            f"place is {kind!r}; expected one of {', '.join(_KINDS)}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        )
+    if kind is not None:
+        expect_one_of("place", kind, _KINDS)
     drawn = str(rng.choice(list(_KINDS)))
     return _KINDS[kind or drawn](rng, first_instance)
 

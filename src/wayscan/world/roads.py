@@ -12,7 +12,6 @@ crossing (where the arm has one), the throat where the roads meet.
 """
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from math import cos, pi, sin
 from typing import Literal, get_args
@@ -22,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wayscan.geometry.poses import wrap_angle
 from wayscan.geometry.waypoints import resample_by_length
+from wayscan.names import expect_one_of
 
 RoadKind = Literal["crossroads", "T-junction, from the stem", "T-junction, from the bar", "straight road"]
 ROAD_KINDS: tuple[RoadKind, ...] = get_args(RoadKind)
@@ -60,12 +60,7 @@ class Road:
     major: bool = True
 
     def __post_init__(self) -> None:
-        if self.kind not in ROAD_KINDS:
-            near = get_close_matches(self.kind, ROAD_KINDS, n=1)
-            raise ValueError(
-                f"road: kind is {self.kind!r}; expected one of {', '.join(ROAD_KINDS)}"
-                + (f"; did you mean {near[0]!r}?" if near else "")
-            )
+        expect_one_of("road: kind", self.kind, ROAD_KINDS)
         if not 2.8 <= self.lane <= 4.5 or not 0 <= self.parking <= 4 or abs(self.skew) > 0.3:
             raise ValueError(
                 f"road: lane, parking, skew are {(self.lane, self.parking, self.skew)}; expected 2.8 to 4.5 "

@@ -4,8 +4,9 @@ Every data set of the world is a function of (seed, index), so a split is a rang
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Literal, cast
+from typing import Literal
+
+from wayscan.names import expect_one_of
 
 Split = Literal["examples", "training", "tuning", "judging"]
 
@@ -28,10 +29,4 @@ def seeds_of(split: str) -> range:
     >>> seeds_of("tuning")
     range(100000, 200000)
     """
-    if split not in SPLITS:
-        near = get_close_matches(split, SPLITS, n=1)
-        raise ValueError(
-            f"split is {split!r}; expected one of {', '.join(SPLITS)}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        )
-    return SPLITS[cast(Split, split)]
+    return SPLITS[expect_one_of("split", split, SPLITS)]

@@ -58,7 +58,7 @@ def test_from_an_earlier_run(tmp_path: Path):
         ({"inner": {"widht": 1}}, r"settings\.inner has no name 'widht'; did you mean width"),
         (
             {"inner": {"kind": "manba"}},
-            r"settings\.inner\.kind is 'manba'; expected one of .*the nearest: mamba",
+            r"settings\.inner\.kind is 'manba'; expected one of .*; did you mean mamba",
         ),
         ({"inner": {"width": "wide"}}, r"settings\.inner\.width is 'wide' \(str\); expected int"),
         ({"inner": {"width": True}}, r"width is True \(bool\); expected int"),

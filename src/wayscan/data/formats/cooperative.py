@@ -14,7 +14,6 @@ last step in metres, differs from frame to frame: it is kept in `facts` and not 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +29,7 @@ from wayscan.data.formats.planar import nearest, sample
 from wayscan.data.formats.reading import Records
 from wayscan.data.formats.rigid import Rigid, inverse, planar_pose, read_rigid
 from wayscan.data.records import Episode, Lens
+from wayscan.names import expect_one_of
 
 DT = 0.1  # seconds between the times of an episode
 MAX_GAP = 0.5  # seconds between frames above which a recording is cut
@@ -116,12 +116,7 @@ def groups_of(root: Path, split: str) -> set[str]:
             f"beside it; put it there, or read all"
         )
     splits = read_entry(path).entry("batch_split")
-    if split not in splits:
-        near = get_close_matches(split, splits.values, n=1) or list(splits.values)
-        raise ValueError(
-            f"split is {split!r}; {path} has {', '.join(splits.values)}; did you mean {near[0]}?"
-        )
-    return {str(group) for group in splits.value(split)}
+    return {str(group) for group in splits.value(expect_one_of(f"{path}: split", split, splits.values))}
 
 
 def frame_number(entry: Entry, side: str = "") -> str:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wayscan.names import near_names
 
 
 def read_json(path: Path) -> Any:
@@ -55,13 +56,9 @@ class Entry:
     def value(self, key: str) -> Any:
         """The value as it is, which must be there."""
         if key not in self.values:
-            near = get_close_matches(key, self.values, n=1)
-            hint = (
-                f"; did {near[0]!r} mean it?"
-                if near
-                else f"; there are {', '.join(self.values) or 'no keys'}"
-            )
-            raise ValueError(f"{self.where}: key {key!r} is missing{hint}")
+            near, there = near_names(key, self.values), ", ".join(self.values) or "no keys"
+            hint = f"did {near[0]!r} mean it?" if near else f"there are {there}"
+            raise ValueError(f"{self.where}: key {key!r} is missing; {hint}")
         return self.values[key]
 
     def text(self, key: str) -> str:

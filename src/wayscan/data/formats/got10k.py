@@ -6,7 +6,6 @@ and cut_by_image.label.
 """
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from wayscan.data.formats.reading import Records
 from wayscan.data.formats.rows import box_lines, known_boxes, read_flags, read_rows, write_lines
 from wayscan.data.images import image_paths
 from wayscan.data.records import Clip
+from wayscan.names import nearest
 
 SOURCE = "GOT-10k"
 COVER_LEVELS = 8
@@ -30,9 +30,8 @@ def sequence_folders(root: Path | str, split: str = "val") -> list[Path]:
     """The folders that the split's list.txt names, in its order."""
     listing = Path(root) / split / "list.txt"
     if not listing.is_file():
-        near = get_close_matches(split, [s for s in SPLITS if (Path(root) / s / "list.txt").is_file()], n=1)
-        if near:
-            raise ValueError(f"{root} has no split {split!r}; did you mean {near[0]}?")
+        if there := [name for name in SPLITS if (Path(root) / name / "list.txt").is_file()]:
+            raise ValueError(f"{root} has no split {split!r}; {nearest(split, there)}")
         raise ValueError(
             f"{listing} does not exist; expected the names of the split's sequences; give GOT-10k's root "
             f"folder"

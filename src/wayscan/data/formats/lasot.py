@@ -7,7 +7,6 @@ in the root or beside it, names the test sequences; all others are for training.
 """
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from wayscan.data.formats.pictures import QUALITY, numbered_paths, write_picture
 from wayscan.data.formats.reading import Records
 from wayscan.data.formats.rows import box_lines, known_boxes, read_flag_line, read_rows, write_lines
 from wayscan.data.records import Clip
+from wayscan.names import expect_one_of
 
 SOURCE = "LaSOT"
 SPLITS = ("train", "test")
@@ -38,9 +38,7 @@ def sequence_folders(root: Path | str, split: str | None = None) -> list[Path]:
         )
     if split is None:
         return folders
-    if split not in SPLITS:
-        near = get_close_matches(split, SPLITS, n=1) or SPLITS
-        raise ValueError(f"split is {split!r}; LaSOT has train and test; did you mean {near[0]}?")
+    expect_one_of("split", split, SPLITS)
     tested = _test_names(root)
     return [folder for folder in folders if (folder.name in tested) == (split == "test")]
 

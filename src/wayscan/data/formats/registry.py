@@ -8,11 +8,11 @@ A format's code is imported when it is used.
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from wayscan.data.formats.reading import Records
+from wayscan.names import nearest
 
 FormatName = Literal[
     "got10k", "lasot", "trackingnet", "otb", "vot", "v2x_seq", "dair_v2x", "trackvla", "trackvla_windows"
@@ -172,9 +172,5 @@ FORMATS: dict[str, Format] = {
 def format_named(name: str) -> Format:
     """The format of a name, or an error with the nearest ones."""
     if name not in FORMATS:
-        near = get_close_matches(name.lower().replace("-", ""), FORMATS, n=2)
-        hint = (
-            f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(get_args(FormatName))}"
-        )
-        raise ValueError(f"format is {name!r}; {hint} ('auto' looks at the files)")
+        raise ValueError(f"format is {name!r}; {nearest(name, FORMATS)} ('auto' looks at the files)")
     return FORMATS[name]

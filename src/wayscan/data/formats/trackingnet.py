@@ -5,7 +5,6 @@ TEST gives the first box alone.
 """
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from wayscan.data.formats.pictures import QUALITY, numbered_paths, write_picture
 from wayscan.data.formats.reading import Records
 from wayscan.data.formats.rows import box_lines, known_boxes, read_rows, write_lines
 from wayscan.data.records import Clip
+from wayscan.names import expect_one_of, nearest
 
 SOURCE = "TrackingNet"
 SPLITS = (*(f"TRAIN_{part}" for part in range(12)), "TEST")
@@ -30,9 +30,9 @@ def split_folders(root: Path | str, split: str | None = None) -> list[Path]:
     if not there:
         raise ValueError(f"{root} holds no TrackingNet; expected TRAIN_0/anno and TRAIN_0/frames, or TEST/…")
     if not wanted:
-        near = get_close_matches(str(split).upper(), ("TRAIN", *there), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)}"
-        raise ValueError(f"split is {split!r}, which {root} does not have; {hint}")
+        raise ValueError(
+            f"split is {split!r}, which {root} does not have; {nearest(split, ('TRAIN', *there))}"
+        )
     return [root / name for name in wanted]
 
 
@@ -81,9 +81,7 @@ def write_sequence(clip: Clip, split_folder: Path | str, *, quality: int = QUALI
 
 def write_split(clips: Iterable[Clip], root: Path | str, split: str = "TRAIN_0") -> int:
     """Write clips into a split; returns how many."""
-    if split not in SPLITS:
-        near = get_close_matches(split.upper(), SPLITS, n=1) or SPLITS
-        raise ValueError(f"split is {split!r}; expected TRAIN_0 to TRAIN_11 or TEST; did you mean {near[0]}?")
+    expect_one_of("split", split, SPLITS)
     folder, notes = Path(root) / split, {}
     for clip in clips:
         write_sequence(clip, folder)

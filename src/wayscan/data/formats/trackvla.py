@@ -8,7 +8,6 @@ the steps carry a `pose`, as those written here do.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from wayscan.data.formats.planar import integrate
 from wayscan.data.formats.reading import Records
 from wayscan.data.records import Episode
 from wayscan.data.video import VideoFile, write_video
+from wayscan.names import expect_one_of
 
 SOURCE = "OpenTrackVLA"
 DT = 0.1
@@ -67,11 +67,8 @@ def read_episodes(
             f"folder"
         )
     if split is not None:
-        splits = sorted({_parts(path)[0] for path in infos})
+        expect_one_of(f"{root}: split", split, sorted({_parts(path)[0] for path in infos}))
         infos = [path for path in infos if _parts(path)[0] == split]
-        if not infos:
-            near = get_close_matches(split, splits, n=1) or splits
-            raise ValueError(f"split is {split!r}; {root} has {', '.join(splits)}; did you mean {near[0]}?")
     scale = np.asarray(velocity_scale, dtype=np.float64)
     notes = read_notes(root)
     return Records(

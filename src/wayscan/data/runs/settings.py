@@ -4,9 +4,10 @@ import dataclasses
 import json
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from wayscan.names import expect_one_of, nearest
 
 Config = TypeVar("Config")
 
@@ -108,8 +109,7 @@ def build_settings(kind: type[Config], settings: Mapping[str, Any], where: str =
     names = [field.name for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type]
     for name in settings:
         if name not in names:
-            near = get_close_matches(str(name), names, n=3) or names
-            raise ValueError(f"{where} has no name {name!r}; did you mean {', '.join(near)}?")
+            raise ValueError(f"{where} has no name {name!r}; {nearest(name, names)}")
     return kind(**{name: _typed(hints[name], value, f"{where}.{name}") for name, value in settings.items()})
 
 
@@ -118,14 +118,7 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _one_of(arguments, value, where)
     if origin is Literal:
-        if value not in arguments or isinstance(value, bool) != any(value is item for item in (True, False)):
-            near = (
-                get_close_matches(str(value), [str(item) for item in arguments], n=2, cutoff=0.4) or arguments
-            )
-            raise ValueError(
-                f"{where} is {value!r}; expected one of {arguments}; the nearest: {', '.join(map(str, near))}"
-            )
-        return value
+        return expect_one_of(where, value, arguments)
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [arguments[0]] * len(value) if arguments[-1:] == (Ellipsis,) else list(arguments)
         if len(kinds) != len(value):

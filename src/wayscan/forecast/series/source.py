@@ -1,7 +1,6 @@
 """From a name to a Table: packaged series, CSV files, tickers with their fallbacks."""
 
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from wayscan.forecast.series.files import read_csv
 from wayscan.forecast.series.packaged import PACKAGED, packaged
 from wayscan.forecast.series.synthetic import synthetic
 from wayscan.forecast.series.table import Table, find_column
+from wayscan.names import nearest
 
 _TICKER = "ticker:"
 
@@ -30,12 +30,8 @@ def load_series(config: ForecastConfig, *, fallback: Path | None = None, refresh
     if name == "synthetic":
         return synthetic()
     if not Path(name).suffix and not Path(name).exists():
-        choices = (*PACKAGED, "synthetic")
-        near = get_close_matches(name, choices, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(
-            f"data is {name!r}; expected {', '.join(choices)}, a CSV file or {_TICKER}NAME{hint}"
-        )
+        near = nearest(name, (*PACKAGED, "synthetic"))
+        raise ValueError(f"data is {name!r}, which is no CSV file and no {_TICKER}NAME; {near}")
     return _file(Path(name), config)
 
 

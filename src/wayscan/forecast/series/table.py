@@ -2,11 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wayscan.names import nearest
 
 SYNTHETIC = "SYNTHETIC"
 
@@ -60,9 +61,7 @@ def find_column(name: str, columns: tuple[str, ...] | list[str], where: str) -> 
     folded = [each.lower() for each in columns]
     if name.lower() in folded:
         return folded.index(name.lower())
-    near = get_close_matches(name, columns, n=2)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"{where} has no column {name!r}; expected one of {', '.join(columns)}{hint}")
+    raise ValueError(f"{where} has no column {name!r}; {nearest(name, columns)}")
 
 
 def hash_values(values: NDArray[np.float64]) -> str:

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
 
+from wayscan.names import expect_one_of
 from wayscan.ops.selective_scan import launch
 from wayscan.ops.selective_scan.arguments import canonical, canonical_step, check_finite
 from wayscan.ops.selective_scan.operator import OPERATORS, STEPS
@@ -173,10 +173,7 @@ def _choose(backend: str | None, u: Tensor, A: Tensor) -> str:
     if wanted is None:
         return _fastest(u, A)
     came = f"backend={backend!r}" if backend else f"WAYSCAN_SCAN={wanted!r}"
-    if wanted not in BACKENDS:
-        near = get_close_matches(wanted, BACKENDS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{came}: expected one of {', '.join(BACKENDS)}{hint}")
+    expect_one_of("backend" if backend else "WAYSCAN_SCAN", wanted, BACKENDS)
     if wanted not in _INSTALLED:
         raise ValueError(
             f"{came}: expected {_NEEDS[wanted]} to be installed, and it is not; pip install {_NEEDS[wanted]}"

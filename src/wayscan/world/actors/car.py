@@ -6,13 +6,13 @@ A vehicle's pose is the middle of its box: `car_size` gives length, width and he
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from math import cos, sin
 from typing import Literal, get_args
 
 import numpy as np
 
+from wayscan.names import expect_one_of
 from wayscan.world.colours import Colour, colour
 from wayscan.world.scene import Look, Solids, Texture, box, ellipsoid, solids
 
@@ -41,13 +41,7 @@ _OUT = 0.012  # metres that windows and lights stand out of the body, so that on
 
 def car_size(kind: str) -> tuple[float, float, float]:
     """Length, width, height in metres."""
-    if kind not in _SIZES:
-        near = get_close_matches(kind, _SIZES, n=1)
-        raise ValueError(
-            f"kind of car is {kind!r}; expected one of {', '.join(_SIZES)}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        )
-    return _SIZES[kind]
+    return _SIZES[expect_one_of("kind of car", kind, _SIZES)]
 
 
 def car_solids(

@@ -11,13 +11,13 @@ beyond. Base holds BASE = 10 numbers in [−1, 1]:
 """
 
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from math import exp, inf, pi, sqrt, tan
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wayscan.names import nearest
 from wayscan.world import kernels
 from wayscan.world.cameras import CAMERA
 from wayscan.world.drone import MOVER, Drones, DroneSpec
@@ -91,9 +91,7 @@ def configure(config: ForestConfig | None = None, **options: Any) -> ForestConfi
     inner: dict[str, dict[str, Any]] = {}
     for name, value in options.items():
         if name not in homes:
-            near = get_close_matches(name, homes, n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else f"; expected one of {', '.join(homes)}"
-            raise ValueError(f"Forest has no option {name!r}{hint}")
+            raise ValueError(f"Forest has no option {name!r}; {nearest(name, homes)}")
         if homes[name]:
             inner.setdefault(homes[name], {})[name] = value
         else:

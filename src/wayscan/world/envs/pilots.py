@@ -10,13 +10,13 @@ sees.
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from math import cos, pi, sin, tan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wayscan.names import expect_one_of
 from wayscan.world import kernels
 from wayscan.world.envs.forest_worlds import ForestConfig, ForestWorlds, Observation
 from wayscan.world.forests import CELL, Forest
@@ -27,11 +27,7 @@ Pilot = Callable[[Observation, ForestWorlds], Array]
 
 def make_pilot(name: str, seed: int = 0) -> Pilot:
     """A pilot by name; `seed` is that of the random one."""
-    if name not in PILOTS:
-        near = get_close_matches(name, PILOTS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"pilot is {name!r}; expected one of {', '.join(PILOTS)}{hint}")
-    return PILOTS[name](seed)
+    return PILOTS[expect_one_of("pilot", name, PILOTS)](seed)
 
 
 def newest(observation: Observation) -> tuple[NDArray[Any], Array]:

@@ -1,13 +1,13 @@
 """Episodes before they begin: a place, people and their clothes, where they go, what the robot is told."""
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from math import pi
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wayscan.names import expect_one_of
 from wayscan.world.actors.crowd import free_places
 from wayscan.world.actors.figure import Outfit
 from wayscan.world.following.instructions import differ, identifying, instruct
@@ -69,13 +69,7 @@ class Task:
 
 
 def check_split(split: str) -> Split:
-    if split not in SPLITS:
-        near = get_close_matches(str(split), SPLITS, n=1)
-        raise ValueError(
-            f"split is {split!r}; expected one of {', '.join(SPLITS)}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        )
-    return cast(Split, split)
+    return expect_one_of("split", split, SPLITS)
 
 
 def draw_task(rng: np.random.Generator, split: str = "single") -> Task:
