@@ -45,7 +45,7 @@ test-slow: $(VENV)/dev
 	$(RUN) -m slow
 
 bench: $(VENV)/bench
-	for name in scan runs world forecast track; do $(BIN)/wayscan bench $$name || exit 1; done
+	for name in scan runs world forecast track fly; do $(BIN)/wayscan bench $$name || exit 1; done
 
 docs: $(VENV)/docs
 	$(BIN)/mkdocs build --strict

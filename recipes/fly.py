@@ -110,7 +110,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--td3-steps", type=int, default=8_000, help="0 leaves TD3 out")
     parser.add_argument("--policy-starts", type=int, default=2_500, help="updates of the critics alone")
     parser.add_argument("--actor-lr", type=float, default=3e-5)
-    parser.add_argument("--behaviour-weight", type=float, default=2.0, help="of TD3+BC's second term")
+    parser.add_argument("--behaviour-weight", type=float, default=10.0, help="of TD3+BC's second term")
     parser.add_argument("--learn-encoder", action="store_true", help="let TD3 change what sees, too")
     parser.add_argument("--evaluate-every", type=int, default=2_000, help="steps of TD3")
     parser.add_argument("--episodes", type=int, default=100, help="tuning forests for the card")

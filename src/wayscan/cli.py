@@ -33,7 +33,7 @@ def bench(name: str, /, *, json: bool = False) -> int:
     """Measure a promise: prints each claim, its goal and what came out.
 
     Args:
-        name: which bench: scan, runs, world, forecast, track.
+        name: which bench: scan, runs, world, forecast, track, fly.
         json: print one JSON object as the last line of standard output.
     """
     from wayscan.benches import run_bench

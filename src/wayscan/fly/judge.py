@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from wayscan.fly.config import PilotConfig
 from wayscan.fly.environment import forest_vector, is_one_simulator, make_environment
 from wayscan.fly.evaluate import Deciding, Episodes, blind, deciding, fly_episodes, random_actions, several
-from wayscan.fly.observations import Reader
+from wayscan.fly.recording import expect_fit
 from wayscan.fly.run import Pilot
 from wayscan.train.determinism import deterministic
 from wayscan.world.envs.forest_trials import fly_trials
@@ -76,7 +75,7 @@ def judge(
         raise ValueError(f"{model} sees no images; expected one that does: leave blank_depth out")
     seeds = seeds_of(purpose)[:episodes]
     env = make_environment(env_name, options)
-    _check_fits(pilot.config, Reader(env.observation_space), model, env_name)
+    expect_fit(pilot.config, env, model, env_name)
     env.close()
     began = time.perf_counter()
 
@@ -101,11 +100,3 @@ def judge(
     else:
         baselines["random"] = fly(random_actions(pilot.config.action_dim)).metrics()
     return Judged(model, env_name, seeds, flown, baselines, references, time.perf_counter() - began)
-
-
-def _check_fits(config: PilotConfig, reader: Reader, model: str, env_name: str) -> None:
-    if (config.image, config.state_dim) != (reader.image, reader.state_dim):
-        raise ValueError(
-            f"{model} sees images {config.image} and {config.state_dim} states; {env_name} shows "
-            f"{reader.image} and {reader.state_dim}: choose the environment's options, such as image, to fit"
-        )
