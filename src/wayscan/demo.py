@@ -161,7 +161,7 @@ def show_tracking(out: Path) -> None:
 
     clip = make_film(3, 4)
     height, width = clip.frame(0).shape[:2]
-    followers = {"track-nano-free": Tracker.from_pretrained("track-nano-free"), "static box": StaticBox()}
+    followers = {"track-nano": Tracker.from_pretrained("track-nano"), "static box": StaticBox()}
     print(f"\n{clip.text} is followed through {len(clip)} frames of a film:")
     for name, follower in followers.items():
         journey = follow(follower, clip, clip.boxes[0])
