@@ -149,7 +149,7 @@ def test_evaluate_and_run_say_what_machines_read(fly, tmp_path, capsys):
     assert fly(f"run --model {run} --episodes 2 --json {options}") == 0
     assert len(json.loads(capsys.readouterr().out)["episodes"]) == 2
     assert fly(f"evaluate --model {run} --episodes 2 --env-options image 32") == 2
-    assert "choose the environment's options" in capsys.readouterr().err
+    assert "or its options to fit" in capsys.readouterr().err
 
 
 def test_verbs_explain_themselves(fly, capsys):

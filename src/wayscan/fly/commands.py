@@ -23,7 +23,7 @@ def train(config: FlyTrainConfig) -> int:
 
 def evaluate(
     *,
-    model: str,
+    model: str = MODEL,
     env_name: str = "wayscan/Forest-v0",
     env_options: dict[str, Option] | None = None,
     episodes: int = 100,
@@ -63,7 +63,7 @@ def evaluate(
 
 def run(
     *,
-    model: str,
+    model: str = MODEL,
     env_name: str = "wayscan/Forest-v0",
     env_options: dict[str, Option] | None = None,
     seed: int = 0,
