@@ -35,8 +35,7 @@ def test_targets_start_in_view_move_and_stay_in_the_frame(films):
 
 def test_people_begin_clear_of_things_near_the_edge_of_a_place():
     """Places drawn beyond the edge and moved back onto it once stood in each other's way."""
-    brief = FilmSpec(height=48, width=64, frames=2)
-    assert len([make_film(100_001, index, brief) for index in (25, 26)]) == 2
+    assert len(make_film(100_001, 25, FilmSpec(frames=2))) == 2
 
 
 def test_the_box_holds_what_the_words_say():
