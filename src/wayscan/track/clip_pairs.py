@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayscan.data.records import Clip
-from wayscan.geometry.boxes import Boxes, CropRegion, crop_image, crop_region, to_crop, xywh_to_xyxy
-from wayscan.world.sprites.pairs import LEAST_VISIBLE, PAST, strayed
+from wayscan.geometry.boxes import Boxes, crop_image, crop_region
+from wayscan.world.sprites.pairs import LEAST_VISIBLE, PAST, corners, mirrored, strayed
 
 IMAGES = ("first", "dynamic", "search")
-BOXES = ("template_boxes", "past", "box")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,27 +60,15 @@ def pair_from_clip(rng: np.random.Generator, clip: Clip, spec: ClipPairSpec) -> 
         "first": crop_image(clip.frame(first), views[0][1], spec.template_size),
         "dynamic": crop_image(clip.frame(later), views[1][1], spec.template_size),
         "search": crop_image(clip.frame(now), region, spec.search_size),
-        "template_boxes": np.stack([_corners(clip.boxes[k], view) for k, view in views]),
-        "past": np.clip(_corners(_remembered(rng, clip, now, believed), region), -0.5, 1.5),
-        "box": _corners(truth, region),
+        "template_boxes": np.stack([corners(clip.boxes[k], view) for k, view in views]),
+        "past": np.clip(corners(_remembered(rng, clip, now, believed), region), -0.5, 1.5),
+        "box": corners(truth, region),
         "present": np.array(1, dtype=np.float32),
         "visible": np.array(clip.visible[now], dtype=np.float32),
     }
     if rng.random() < spec.grey_share:
         sample |= {name: _grey(sample[name]) for name in IMAGES}
     return mirrored(sample) if rng.random() < spec.flip_share else sample
-
-
-def mirrored(sample: dict[str, NDArray]) -> dict[str, NDArray]:
-    """The sample left-right reversed."""
-    turned = dict(sample)
-    for name in IMAGES:
-        turned[name] = np.ascontiguousarray(sample[name][:, ::-1])
-    for name in BOXES:
-        boxes = sample[name].copy()
-        boxes[..., [0, 2]] = 1 - boxes[..., [2, 0]]
-        turned[name] = boxes
-    return turned
 
 
 def _jittered(rng: np.random.Generator, box: Boxes, spec: ClipPairSpec) -> Boxes:
@@ -97,10 +84,6 @@ def _remembered(rng: np.random.Generator, clip: Clip, now: int, believed: Boxes)
     last = frames[frames <= now][-PAST:]
     path = clip.boxes[np.concatenate([np.repeat(last[:1], PAST - len(last)), last])]
     return strayed(rng, path, believed)
-
-
-def _corners(boxes: Boxes, region: CropRegion) -> NDArray[np.float32]:
-    return xywh_to_xyxy(to_crop(boxes, region)).astype(np.float32)
 
 
 def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -143,13 +143,10 @@ class Drones:
             floor, ceiling: heights; touching them is a crash, as touching a solid is.
         """
         count = len(self.states)
-        self._flight.fly(
-            self.states,
-            self._make,
+        return self._move(
             np.ascontiguousarray(commands, dtype=np.float64),
-            np.zeros((count, 3)) if winds is None else winds,
             seconds,
-            PIECES,
+            np.zeros((count, 3)) if winds is None else winds,
             np.zeros((count, 0), dtype=SOLID) if solids is None else solids,
             np.zeros((count, 0), dtype=MOVER) if movers is None else movers,
             np.zeros(count) if times is None else times,
@@ -157,9 +154,25 @@ class Drones:
             near,
             floor,
             ceiling,
-            self._outcomes,
-            self._clearance,
-            self._way,
         )
+
+    def _move(
+        self,
+        commands: Array,
+        seconds: float,
+        winds: Array,
+        solids: NDArray[np.void],
+        movers: NDArray[np.void],
+        times: Array,
+        goals: Array,
+        near: float,
+        floor: float,
+        ceiling: float,
+    ) -> Moved:
+        """`fly` with nothing left out: what another kind of drone does in its own way."""
+        self._flight.fly(
+            self.states, self._make, commands, winds, seconds, PIECES, solids, movers, times, goals, near,
+            floor, ceiling, self._outcomes, self._clearance, self._way,
+        )  # fmt: skip
         crashed, arrived = self._outcomes == self._flight.CRASHED, self._outcomes == self._flight.ARRIVED
         return Moved(crashed, arrived, self._clearance.copy(), self._way.copy())

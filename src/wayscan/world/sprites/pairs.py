@@ -124,14 +124,14 @@ def training_sample(seed: int, index: int, spec: PairSpec, library: Library) -> 
         "dynamic": later_picture.image,
         "search": picture.image,
         "template_boxes": np.stack(
-            [_corners(first.target.box, first_region), _corners(later.target.box, later_region)]
+            [corners(first.target.box, first_region), corners(later.target.box, later_region)]
         ),
-        "past": np.clip(_corners(past, region), -0.5, 1.5),
-        "box": _corners(truth, region),
+        "past": np.clip(corners(past, region), -0.5, 1.5),
+        "box": corners(truth, region),
         "present": np.array(present, dtype=np.float32),
         "visible": np.array(picture.visible, dtype=np.float32),
     }
-    return _repainted(rng, _mirrored(sample) if rng.random() < 0.5 else sample)
+    return _repainted(rng, mirrored(sample) if rng.random() < 0.5 else sample)
 
 
 def shoot(stage: Stage, region: CropRegion, size: int, damage: Damage) -> Picture:
@@ -228,11 +228,12 @@ def _moved(box: Boxes, right: float, down: float, wider: float, taller: float) -
     return np.concatenate([centre - grown / 2, grown])
 
 
-def _corners(boxes: Boxes, region: CropRegion) -> NDArray[np.float32]:
+def corners(boxes: Boxes, region: CropRegion) -> NDArray[np.float32]:
+    """Boxes of the frame, (…, 4) x, y, w, h, as corners in units of a crop."""
     return xywh_to_xyxy(to_crop(boxes, region)).astype(np.float32)
 
 
-def _mirrored(sample: dict[str, NDArray]) -> dict[str, NDArray]:
+def mirrored(sample: dict[str, NDArray]) -> dict[str, NDArray]:
     """The sample left-right reversed."""
     turned = dict(sample)
     for name in ("first", "dynamic", "search"):

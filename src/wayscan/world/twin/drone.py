@@ -46,30 +46,24 @@ class TwinDrones(Drones):
         super().put(index, position, yaw)
         self.arenas[index].put(position, yaw)
 
-    def fly(
+    def _move(
         self,
         commands: Array,
         seconds: float,
-        *,
-        winds: Array | None = None,
-        solids: NDArray[np.void] | None = None,
-        movers: NDArray[np.void] | None = None,
-        times: Array | None = None,
-        goals: Array | None = None,
-        near: float = 0.0,
-        floor: float = -inf,
-        ceiling: float = inf,
+        winds: Array,
+        solids: NDArray[np.void],
+        movers: NDArray[np.void],
+        times: Array,
+        goals: Array,
+        near: float,
+        floor: float,
+        ceiling: float,
     ) -> Moved:
-        """As Drones.fly, but a crash is a contact with what `surround` was given, looked for in each step.
+        """As Drones do, but a crash is a contact with what `surround` was given, looked for in each step.
 
         `solids`, `floor` and `ceiling` are what clearances are measured to, five times an action.
         """
         count = len(self.states)
-        winds = np.zeros((count, 3)) if winds is None else winds
-        solids = np.zeros((count, 0), dtype=SOLID) if solids is None else solids
-        movers = np.zeros((count, 0), dtype=MOVER) if movers is None else movers
-        times = np.zeros(count) if times is None else times
-        goals = np.full((count, 3), inf) if goals is None else goals
         piece = seconds / PIECES
         crashed, arrived = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
         self._clearance[:], self._way[:] = inf, 0
