@@ -90,6 +90,15 @@ def test_what_cannot_be_meant_is_refused(given, words):
         FlyTrainConfig(**given)
 
 
+def test_a_cnn_stacks_frames_unless_another_mixing_is_named():
+    network = {"image": (1, 64, 64), "state_dim": 10, "low": (-1.0,), "high": (1.0,)}
+    assert FlyTrainConfig(preset="cpu", encoder="cnn").network(**network).temporal == "stack"
+    assert FlyTrainConfig(preset="cpu", encoder="cnn", temporal="lean").network(**network).temporal == "lean"
+    assert FlyTrainConfig(preset="cpu", encoder="gru").network(**network).temporal == "lean"
+    with pytest.raises(ValueError, match="nothing sees a frame alone"):
+        FlyTrainConfig(preset="cpu", encoder="cnn", freeze_encoder=True, init="fly-cpu").resolved()
+
+
 def test_a_replay_too_small_to_start_is_refused():
     with pytest.raises(ValueError, match="learning never starts"):
         FlyTrainConfig(buffer_size=1000).resolved()
@@ -101,6 +110,7 @@ def test_a_replay_too_small_to_start_is_refused():
         ({"vmamba_num_vss_blocks": (2, 2)}, "4 numbers"),
         ({"vmamba_num_heads": 3}, "divisor of hidden_dim"),
         ({"image": (1, 60, 60)}, "set it to 4 or 8"),
+        ({"temporal": "stack"}, "with a cnn alone"),
     ],
 )
 def test_networks_that_cannot_be_built_are_refused(given, words):

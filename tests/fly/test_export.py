@@ -44,6 +44,7 @@ def exported(tmp_path_factory):
     [
         {"encoder": "vmamba", "image": (2, 36, 40), "temporal": "lean"},
         {"encoder": "cnn", "temporal": "none"},
+        {"encoder": "cnn", "temporal": "stack"},
         {"encoder": "lstm"},
         {"encoder": "gru"},
         {"encoder": "mingru"},

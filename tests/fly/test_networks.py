@@ -36,9 +36,11 @@ def test_every_encoder_sees_and_learns(encoder):
     assert torch.equal(policy(base, frames), policy.actor(policy.stream.gather(base, seen)))
 
 
-@pytest.mark.parametrize("encoder", ["vmamba", "lstm", "mlp"])
-def test_states_alone_will_do(encoder):
-    policy = Policy(PilotConfig(**{**TINY, "image": None}, encoder=encoder))
+@pytest.mark.parametrize(
+    ("encoder", "temporal"), [("vmamba", "mamba"), ("lstm", "mamba"), ("mlp", "mamba"), ("cnn", "stack")]
+)
+def test_states_alone_will_do(encoder, temporal):
+    policy = Policy(PilotConfig(**{**TINY, "image": None}, encoder=encoder, temporal=temporal))
     assert policy(moments()[0], None).shape == (2, 3)
     assert policy.stream.visual_encoder is None
 
@@ -85,6 +87,20 @@ def test_recomputing_gives_the_same_gradient():
 def test_a_small_image_is_no_picture_for_a_cnn():
     with pytest.raises(ValueError, match="36 × 36"):
         Policy(PilotConfig(**{**TINY, "image": (1, 16, 16)}, encoder="cnn"))
+
+
+def test_a_cnn_may_see_all_frames_as_one_image():
+    policy = Policy(PilotConfig(**TINY, encoder="cnn", temporal="stack"))
+    base, frames = moments()
+    policy(base, frames).square().sum().backward()
+    for name, parameter in policy.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+    stream = policy.eval().stream
+    cnn, states = stream.mamba.cnn, stream.state_encoder(base).flatten(1)
+    seen = cnn.head(cnn.convolutions(frames.flatten(1, 2).float() / 255))
+    expected = policy.actor(stream.mamba.joint(seen, states))
+    torch.testing.assert_close(policy(base, frames), expected, atol=1e-6, rtol=1e-5)
 
 
 def test_a_cnn_is_its_layers_however_they_lie_in_memory():

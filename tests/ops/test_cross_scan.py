@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wayscan.ops import cross_merge, cross_scan
+from wayscan.ops import cross_merge, cross_order, cross_scan
 
 sizes = st.tuples(*[st.integers(1, 3)] * 2, *[st.integers(1, 7)] * 2)
 
@@ -40,6 +40,17 @@ def test_scan_is_its_definition_and_merge_brings_every_pixel_back_four_times(sha
 
 @settings(max_examples=30, deadline=None)
 @given(sizes)
+def test_numbers_of_each_way_are_moved_as_pixels_are(shape):
+    batch, channels, height, width = shape
+    of_ways = [image(shape, seed=way) for way in range(4)]
+    moved = cross_order(torch.stack(of_ways, dim=1).permute(0, 3, 4, 1, 2))
+    assert moved.shape == (batch, height * width, 4, channels)
+    expected = torch.stack([four_ways(x)[:, way] for way, x in enumerate(of_ways)], dim=1)
+    assert torch.equal(moved.permute(0, 2, 3, 1), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes)
 def test_merge_is_the_adjoint_of_scan(shape):
     batch, channels, height, width = shape
     x, y = image(shape), image((batch, 4, channels, height * width), seed=1)
@@ -55,7 +66,8 @@ def test_gradients_are_exact_twice_over(size):
     def merge(y):
         return cross_merge(y, height, width)
 
-    for function, inputs in ((cross_scan, x), (merge, y)):
+    numbers = image((2, height, width, 4, 3)).requires_grad_()
+    for function, inputs in ((cross_scan, x), (merge, y), (cross_order, numbers)):
         assert torch.autograd.gradcheck(function, inputs)
         assert torch.autograd.gradgradcheck(function, inputs)
 

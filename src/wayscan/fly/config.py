@@ -1,11 +1,12 @@
 """What a pilot is made of. Needs no torch."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 Encoder = Literal["vmamba", "cnn", "lstm", "gru", "mingru", "mlp"]
-Temporal = Literal["mamba", "lean", "none"]
+Temporal = Literal["mamba", "lean", "none", "stack"]
 
 STAGES = 4
 
@@ -25,8 +26,8 @@ class PilotConfig:
     """K, frames that a decision sees."""
 
     encoder: Encoder = "vmamba"
-    """`vmamba` and `cnn` look at each frame, then `temporal` and attention gather them; `lstm`, `gru`,
-    `mingru` are a `cnn` and a recurrence; `mlp` sees all frames side by side."""
+    """`vmamba` and `cnn` look at each frame, then `temporal` and attention gather them (but see `stack`);
+    `lstm`, `gru`, `mingru` are a CNN and a recurrence; `mlp` sees all frames side by side."""
     vmamba_patch_size: int = 16
     vmamba_hidden_dim: int = 64
     """Channels of the first stage; each next one has twice as many."""
@@ -39,7 +40,8 @@ class PilotConfig:
     vmamba_ssm_ratio: float = 2.0
     vmamba_mlp_ratio: float = 4.0
     temporal: Temporal = "mamba"
-    """Over the frames: the seed's SS2D on an image of width one, a causal Mamba (lean), nothing."""
+    """Over the frames: the seed's SS2D on an image of width one, a causal Mamba (lean), nothing (none);
+    for a `cnn`, too, the frames as channels of one image, as Mnih 2015 has it (stack)."""
     vmamba_temporal_layers: int = 1
     vmamba_num_heads: int = 4
     """Of the attention with which the last frame asks the others."""
@@ -61,6 +63,11 @@ class PilotConfig:
                 f"vmamba_num_vss_blocks is {self.vmamba_num_vss_blocks}; expected {STAGES} numbers of at "
                 f"least 1, one a stage"
             )
+        if self.stacked and self.encoder != "cnn":
+            raise ValueError(
+                f"temporal is 'stack' with encoder {self.encoder!r}; expected it with a cnn alone: choose "
+                f"mamba, lean or none"
+            )
         if self.hidden_dim % self.vmamba_num_heads:
             raise ValueError(
                 f"vmamba_num_heads is {self.vmamba_num_heads}; expected a divisor of hidden_dim, which is "
@@ -80,6 +87,18 @@ class PilotConfig:
     @property
     def action_dim(self) -> int:
         return len(self.action_low)
+
+    @property
+    def stacked(self) -> bool:
+        """Whether frames are not looked at one by one."""
+        return self.temporal == "stack"
+
+    @property
+    def moment_dim(self) -> int:
+        """Numbers that a moment is remembered by, to decide on the next ones."""
+        if not self.stacked:
+            return self.hidden_dim
+        return math.prod(self.image or (0,)) + self.state_feature_dim
 
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:

@@ -2,8 +2,8 @@
 
 Encoders look at each frame alone, and so does the fusion of image and state. What a decision needs of the
 frames before is therefore their K - 1 fused vectors: the graph takes them in, puts the newest one after them
-and gives them back, so that nothing grows and no frame is looked at twice. `wayscan.fly.onnx` says what goes
-in and out.
+and gives them back, so that nothing grows and no frame is looked at twice. (Where frames are stacked, such a
+vector is the frame itself and its state's features.) `wayscan.fly.onnx` says what goes in and out.
 """
 
 import json
@@ -72,7 +72,7 @@ def export_pilot(pilot: Pilot, path: str | Path) -> dict[str, int]:
     made_folder(path.parent)
     image = None if config.image is None else torch.zeros(1, *config.image, dtype=torch.uint8)
     carried = config.seq_len > 1
-    memory = torch.zeros(1, config.seq_len - 1, config.hidden_dim) if carried else None
+    memory = torch.zeros(1, config.seq_len - 1, config.moment_dim) if carried else None
     first = torch.ones(1, dtype=torch.bool) if carried else None
     given = {"image": image, "state": torch.zeros(1, config.state_dim), "memory": memory, "first": first}
     write_graph(

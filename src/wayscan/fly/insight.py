@@ -18,7 +18,8 @@ AT_ONCE = 64  # frames
 
 
 class Insight(NamedTuple):
-    """Features are means over the K frames of each decision's window, as the seed shows them."""
+    """Features are means over the K frames of each decision's window, as the seed shows them; a CNN that sees
+    these frames as one image has one for them all."""
 
     visual: Floats | None  # (T, D_v)
     state: Floats  # (T, D_sf)
@@ -45,7 +46,7 @@ def look_inside(policy: Policy, frames: NDArray[np.uint8] | None, states: Floats
     if isinstance(stream.mamba, MambaSequenceEncoder):
         attention = _plain(stream.mamba.cross_attn.get_attention_weights(stream.mamba.temporal(fused)))
     return Insight(
-        visual=None if visual is None else _plain(visual[windows].mean(dim=1)),
+        visual=None if visual is None else _plain(stream.mamba.seen(visual[windows])),
         state=_plain(state[windows].mean(dim=1)),
         context=_plain(stream.mamba.mix(fused)),
         attention=attention,

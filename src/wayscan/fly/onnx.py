@@ -8,7 +8,7 @@ The graph decides on one moment and carries what it knows of those before:
 
     image   uint8 (1, C, H, W)      the newest frame; absent where there are none
     state   float (1, D_s)          the newest state
-    memory  float (1, K - 1, D_h)   what the call before gave as `memory_out`, or anything on the first call
+    memory  float (1, K - 1, D_m)   what the call before gave as `memory_out`, or anything on the first call
     first   bool (1,)               an episode begins: this moment stands for those before it, too
     →
     action  float (1, A)            in the environment's units
@@ -18,7 +18,7 @@ The graph decides on one moment and carries what it knows of those before:
 With K = 1 nothing is carried: `memory`, `first` and `memory_out` are absent. The file's metadata holds the
 pilot's configuration as JSON under "wayscan": limits of actions, K, sizes.
 
-Letters: K frames, C H W image, D_s state, D_h hidden, A action.
+Letters: K frames, C H W image, D_s state, D_m what a moment is remembered by, A action.
 """
 
 import json
@@ -53,7 +53,7 @@ class OnnxPilot:
                 f"{path} says nothing of a pilot; expected a graph that `wayscan fly export` wrote"
             )
         self.config = PilotConfig.from_dict(json.loads(described))
-        self._memory = np.zeros((1, self.config.seq_len - 1, self.config.hidden_dim), np.float32)
+        self._memory = np.zeros((1, self.config.seq_len - 1, self.config.moment_dim), np.float32)
         self._first = True
 
     def reset(self) -> None:

@@ -3,17 +3,27 @@
 Letters: B batch, K frames, C H W image, D_s state, D_v and D_sf features of image and state, D_h hidden.
 """
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from wayscan.fly.config import PilotConfig
-from wayscan.fly.encoders import StateMLP, visual_encoder
+from wayscan.fly.encoders import NatureCNN, StateMLP, visual_encoder
 from wayscan.nn import AttentionPool, MinGRU
-from wayscan.nn.temporal import TemporalMamba
+from wayscan.nn.temporal import TemporalMamba, Variant
 from wayscan.train.optim import ClipGroup
 
 
-class FusionMLP(nn.Module):
+class SideBySide(nn.Module):
+    """(B, K, D_v) and (B, K, D_sf) → (B, K, D_v + D_sf)."""
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        return state if visual is None else torch.cat([visual, state], dim=-1)
+
+
+class FusionMLP(SideBySide):
     """(B, K, D_v) and (B, K, D_sf) → (B, K, D_h): side by side, linear, LayerNorm, ReLU."""
 
     def __init__(self, in_features: int, hidden: int) -> None:
@@ -21,7 +31,7 @@ class FusionMLP(nn.Module):
         self.layers = nn.Sequential(nn.Linear(in_features, hidden), nn.LayerNorm(hidden), nn.ReLU())
 
     def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
-        return self.layers(state if visual is None else torch.cat([visual, state], dim=-1))
+        return self.layers(super().forward(visual, state))
 
 
 class CrossAttention(nn.Module):
@@ -42,27 +52,33 @@ class CrossAttention(nn.Module):
 class SequenceEncoder(nn.Module):
     """Features of K frames → (B, D_h): each frame's image and state are fused, then the frames are mixed."""
 
-    def __init__(self, config: PilotConfig, visual: int) -> None:
+    def __init__(self, config: PilotConfig, fusion: SideBySide | None = None) -> None:
         super().__init__()
-        self.fusion = FusionMLP(visual + config.state_feature_dim, config.hidden_dim)
+        visual = config.feature_dim if config.image else 0
+        self.fusion = fusion or FusionMLP(visual + config.state_feature_dim, config.hidden_dim)
 
     def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
         return self.mix(self.fusion(visual, state))
 
     def mix(self, fused: Tensor) -> Tensor:
-        """(B, K, D_h) → (B, D_h)."""
+        """What `fusion` gives, (B, K, D_h) → (B, D_h)."""
         raise NotImplementedError
+
+    def seen(self, visual: Tensor) -> Tensor:
+        """What of the images goes into a decision, to be shown: (B, K, D_v) → (B, D_v)."""
+        return visual.mean(dim=1)
 
 
 class MambaSequenceEncoder(SequenceEncoder):
     """Fusion, then TemporalMamba, then cross attention."""
 
-    def __init__(self, config: PilotConfig, visual: int) -> None:
-        super().__init__(config, visual)
+    VARIANTS: Mapping[str, Variant] = {"mamba": "ss2d", "lean": "lean", "none": "none"}
+
+    def __init__(self, config: PilotConfig) -> None:
+        super().__init__(config)
         hidden = config.hidden_dim
-        variant = "ss2d" if config.temporal == "mamba" else config.temporal
         self.temporal = TemporalMamba(
-            hidden, config.vmamba_temporal_layers, variant,
+            hidden, config.vmamba_temporal_layers, self.VARIANTS[config.temporal],
             d_state=config.vmamba_ssm_d_state, expand=config.vmamba_ssm_ratio,
         )  # fmt: skip
         self.cross_attn = CrossAttention(hidden, config.vmamba_num_heads)
@@ -74,8 +90,8 @@ class MambaSequenceEncoder(SequenceEncoder):
 class RecurrentSequenceEncoder(SequenceEncoder):
     """Fusion, then an LSTM, GRU or minGRU; what it gives at the last frame."""
 
-    def __init__(self, config: PilotConfig, visual: int) -> None:
-        super().__init__(config, visual)
+    def __init__(self, config: PilotConfig) -> None:
+        super().__init__(config)
         hidden = config.hidden_dim
         if config.encoder == "mingru":
             self.recurrence: nn.Module = MinGRU(hidden)
@@ -91,13 +107,50 @@ class RecurrentSequenceEncoder(SequenceEncoder):
 class FlatSequenceEncoder(SequenceEncoder):
     """Fusion, then all frames side by side through a linear layer and a ReLU."""
 
-    def __init__(self, config: PilotConfig, visual: int) -> None:
-        super().__init__(config, visual)
+    def __init__(self, config: PilotConfig) -> None:
+        super().__init__(config)
         hidden = config.hidden_dim
         self.gather = nn.Sequential(nn.Linear(config.seq_len * hidden, hidden), nn.ReLU())
 
     def mix(self, fused: Tensor) -> Tensor:
         return self.gather(fused.flatten(1))
+
+
+class StackedSequenceEncoder(SequenceEncoder):
+    """NatureCNN on all frames as the channels of one image; what it gives and all states are fused.
+
+    A moment is remembered as its pixels beside its state's features: D_m = C · H · W + D_sf.
+    """
+
+    def __init__(self, config: PilotConfig) -> None:
+        super().__init__(config, SideBySide())
+        self.image = config.image
+        self.cnn = None if config.image is None else NatureCNN(config, config.seq_len)
+        visual = config.feature_dim if config.image else 0
+        self.joint = FusionMLP(visual + config.seq_len * config.state_feature_dim, config.hidden_dim)
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        """(B, K, C · H · W), (B, K, D_sf) → (B, D_h)."""
+        return self.joint(None if visual is None else self.seen(visual), state.flatten(1))
+
+    def mix(self, fused: Tensor) -> Tensor:
+        """(B, K, D_m) → (B, D_h)."""
+        pixels = math.prod(self.image or (0,))
+        return self(fused[..., :pixels] if pixels else None, fused[..., pixels:])
+
+    def seen(self, visual: Tensor) -> Tensor:
+        """(B, K, C · H · W) → (B, D_v)."""
+        assert self.image is not None
+        assert self.cnn is not None
+        return self.cnn(visual.unflatten(2, self.image).flatten(1, 2))
+
+
+def sequence_encoder(config: PilotConfig) -> SequenceEncoder:
+    """What gathers the frames."""
+    if config.stacked:
+        return StackedSequenceEncoder(config)
+    kinds = {"vmamba": MambaSequenceEncoder, "cnn": MambaSequenceEncoder, "mlp": FlatSequenceEncoder}
+    return kinds.get(config.encoder, RecurrentSequenceEncoder)(config)
 
 
 class Stream(nn.Module):
@@ -111,9 +164,7 @@ class Stream(nn.Module):
         super().__init__()
         self.visual_encoder = visual_encoder(config, recompute=recompute)
         self.state_encoder = StateMLP(config.state_dim, config.state_feature_dim)
-        kinds = {"vmamba": MambaSequenceEncoder, "cnn": MambaSequenceEncoder, "mlp": FlatSequenceEncoder}
-        kind = kinds.get(config.encoder, RecurrentSequenceEncoder)
-        self.mamba = kind(config, config.feature_dim if config.image else 0)
+        self.mamba = sequence_encoder(config)
 
     def forward(self, base: Tensor, depth: Tensor | None) -> Tensor:
         """base (B, K, D_s), depth (B, K, C, H, W) → (B, D_h)."""

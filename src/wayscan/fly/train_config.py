@@ -47,7 +47,8 @@ class FlyTrainConfig:
     vmamba_ssm_ratio: float | None = None
     vmamba_mlp_ratio: float | None = None
     temporal: Temporal | None = None
-    """Over the frames: the seed's SS2D (mamba), a causal Mamba (lean), nothing (none)."""
+    """Over the frames: the seed's SS2D (mamba), a causal Mamba (lean), nothing (none); a cnn sees them as
+    channels of one image (stack) if nothing is said."""
     vmamba_temporal_layers: int | None = None
     vmamba_num_heads: int | None = None
     feature_dim: int | None = None
@@ -160,7 +161,14 @@ class FlyTrainConfig:
         said = PRESETS[self.preset]
         filled = {name: value for name, value in said.items() if getattr(self, name) is None}
         encoder = self.encoder or (self.algorithm_name or "vmamba_td3").removesuffix("_td3")
+        if encoder == "cnn" and self.temporal is None:
+            filled["temporal"] = "stack"
         resolved = replace(self, **filled, encoder=encoder, algorithm_name=f"{encoder}_td3")
+        if resolved.temporal == "stack" and self.freeze_encoder:
+            raise ValueError(
+                "freeze_encoder is on and frames are stacked, so that nothing sees a frame alone; expected "
+                "temporal mamba, lean or none"
+            )
         least = max(resolved.learning_starts or 0, resolved.batch_size or 1)
         if (resolved.buffer_size or 0) < least:
             raise ValueError(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from wayscan.nn.initialise import initial_log_rates, initial_skips, initialise_dt, precise
 from wayscan.nn.regularise import DropPath, LayerScale
-from wayscan.ops import cross_merge, cross_scan, selective_scan
+from wayscan.ops import cross_merge, cross_order, cross_scan, selective_scan
 
 WAYS = 4
 
@@ -77,7 +77,7 @@ class SS2D(nn.Module):
 
     def _scan_four_ways(self, x: Float[Tensor, "B E H W"]) -> Float[Tensor, "B E H W"]:
         ways = cross_scan(x)
-        delta, B, C = self._scan_inputs(ways)
+        delta, B, C = self._scan_inputs(x)
         y = selective_scan(
             ways.flatten(1, 2),
             delta.flatten(1, 2),
@@ -90,10 +90,11 @@ class SS2D(nn.Module):
         )
         return cross_merge(y.unflatten(1, (WAYS, -1)), x.shape[2], x.shape[3])
 
-    def _scan_inputs(self, ways: Float[Tensor, "B 4 E L"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Δ before its bias (B, 4, E, L), B and C (B, 4, N, L); in memory as `ways`, (B, L, 4, …)."""
+    def _scan_inputs(self, x: Float[Tensor, "B E H W"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Δ before its bias (B, 4, E, L), B and C (B, 4, N, L); in memory (B, L, 4, …)."""
         pieces = [self.dt_rank, self.d_state, self.d_state]
-        dt, B, C = torch.einsum("bkel,kce->blkc", ways, self.x_proj_weight).split(pieces, dim=-1)
+        of_pixels = F.linear(x.permute(0, 2, 3, 1), self.x_proj_weight.flatten(0, 1))
+        dt, B, C = cross_order(of_pixels.unflatten(3, (WAYS, -1))).split(pieces, dim=-1)
         delta = torch.stack([F.linear(dt[:, :, k], self.dt_projs_weight[k]) for k in range(WAYS)], dim=2)
         return delta.permute(0, 2, 3, 1), B.permute(0, 2, 3, 1), C.permute(0, 2, 3, 1)
 

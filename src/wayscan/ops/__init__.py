@@ -6,6 +6,7 @@ from wayscan.lazy import lazy_names
 
 if TYPE_CHECKING:
     from wayscan.ops.cross_scan import cross_merge as cross_merge
+    from wayscan.ops.cross_scan import cross_order as cross_order
     from wayscan.ops.cross_scan import cross_scan as cross_scan
     from wayscan.ops.selective_scan.choose import selective_scan as selective_scan
     from wayscan.ops.selective_scan.choose import selective_step as selective_step
@@ -19,5 +20,6 @@ else:
             "warmup": ".selective_scan",
             "cross_scan": ".cross_scan",
             "cross_merge": ".cross_scan",
+            "cross_order": ".cross_scan",
         },
     )

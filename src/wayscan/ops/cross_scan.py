@@ -26,6 +26,27 @@ def cross_scan(x: Tensor) -> Tensor:
     return _CrossScan.apply(x)
 
 
+def cross_order(x: Tensor) -> Tensor:
+    """As `cross_scan`, where each way has numbers of its own for a pixel; as they lie in memory.
+
+    What is computed of each pixel alone can be computed for all four ways at once, before pixels are moved.
+
+    Args:
+        x: (B, H, W, 4, C).
+
+    Returns:
+        (B, L, 4, C) with L = H·W.
+    """
+    if x.ndim != 5 or x.shape[3] != 4:
+        raise ValueError(f"cross_order: x has shape {tuple(x.shape)}, expected (B, H, W, 4, C)")
+    batch, height, width, _, channels = x.shape
+    way = torch.arange(4, device=x.device).repeat(height * width)
+    order = _pixel_of_step(height, width, x.device) * 4 + way
+    inverse = _steps_of_pixel(height, width, x.device).flatten()
+    rows = x.reshape(batch, height * width * 4, channels)
+    return _Permuted.apply(rows, order, inverse).view(batch, height * width, 4, channels)
+
+
 def cross_merge(y: Tensor, height: int, width: int) -> Tensor:
     """Bring the four ways back to their pixels and add them: the adjoint of `cross_scan`.
 
@@ -72,6 +93,20 @@ class _CrossMerge(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
         return _CrossScan.apply(grad), None, None
+
+
+class _Permuted(torch.autograd.Function):
+    """Rows of each sequence in another order, `order`, whose inverse takes the gradient back."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.orders = order, inverse
+        return x.index_select(1, order)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        order, inverse = ctx.orders
+        return _Permuted.apply(grad, inverse, order), None, None
 
 
 def _pixel_of_step(height: int, width: int, device: torch.device) -> Tensor:
