@@ -155,7 +155,7 @@ def measure_updates(findings: Findings) -> None:
         calls["peer"] = lambda: other.train(gradient_steps=UPDATES, batch_size=BATCH)
     seconds = medians(take_turns(calls, dict.fromkeys(calls, ROUNDS)))
     rates = {name: UPDATES / each for name, each in seconds.items()}
-    goals = {"cnn": CNN_GOAL, "cpu": CPU_GOAL}
+    goals = {"cnn": CNN_GOAL, "cnn, K = 4": CNN_GOAL, "cpu": CPU_GOAL}
     for name, agent in agents.items():
         sizes = _millions(agent.networks.policy, agent.networks.judge)
         about = f"batch {BATCH}, {agent.config.seq_len} frames of 64×64, {sizes}"

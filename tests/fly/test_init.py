@@ -9,9 +9,10 @@ from wayscan.fly.train import Training
 NETWORK = {"hidden_dim": 16, "feature_dim": 8, "state_feature_dim": 8, "seq_len": 2}
 OPTIONS = {"image": 36, "steps": 6}
 TINY = {
-    **NETWORK, "preset": "cpu", "encoder": "cnn", "temporal": "lean", "env_options": OPTIONS, "batch_size": 4, "buffer_size": 60,
-    "learning_starts": 8, "evaluate_every": 0, "evaluate_episodes": 1, "save_interval": 8, "log_every": 8,
-    "progress": False, "max_timesteps": 24, "threads": 1, "policy_starts": 4,
+    **NETWORK, "preset": "cpu", "encoder": "cnn", "temporal": "lean", "env_options": OPTIONS,
+    "batch_size": 4, "buffer_size": 60, "learning_starts": 8, "evaluate_every": 0, "evaluate_episodes": 1,
+    "save_interval": 8, "log_every": 8, "progress": False, "max_timesteps": 24, "threads": 1,
+    "policy_starts": 4,
 }  # fmt: skip
 
 

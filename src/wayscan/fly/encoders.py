@@ -112,7 +112,7 @@ class NatureCNN(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         first, *others = self.convolutions
         assert isinstance(first, nn.Conv2d)
-        x = first_convolution(first, scaled(image[..., : self.reached[0], : self.reached[1]]))
+        x = first_convolution(first, image[..., : self.reached[0], : self.reached[1]])
         for layer in others:
             if isinstance(layer, nn.Conv2d):
                 x = functional.conv2d(x, channels_innermost(layer.weight), layer.bias, layer.stride)
@@ -132,20 +132,16 @@ def channels_innermost(x: Tensor) -> Tensor:
 
 
 def first_convolution(layer: nn.Conv2d, image: Tensor) -> Tensor:
-    """`layer(image)` for 8 × 8 pixels in steps of 4, (B, C, H, W): each four rows are made channels.
+    """`layer(scaled(image))` for 8 × 8 pixels in steps of 4, (B, C, H, W): each four rows are made channels.
 
     One channel alone is slow to convolve on a CPU: 10 ms against 3 ms for 256 images of 64 × 64.
     """
     weight = layer.weight.unflatten(2, (2, 4)).transpose(2, 3).flatten(1, 2)
+    if image.dtype == torch.uint8:
+        weight = weight / 255
     rows = image.unflatten(2, (-1, 4)).transpose(2, 3).flatten(1, 2)
-    return functional.conv2d(channels_innermost(rows), channels_innermost(weight), layer.bias, (1, 4))
-
-
-class Unseen(nn.Module):
-    """Frames as they are, (B, C, H, W) → (B, C · H · W): what looks at several at once comes later."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        return scaled(image).flatten(1)
+    rows = rows.to(weight.dtype, memory_format=torch.channels_last)
+    return functional.conv2d(rows, channels_innermost(weight), layer.bias, (1, 4))
 
 
 class FlatImage(nn.Module):
@@ -183,7 +179,7 @@ def visual_encoder(config: PilotConfig, *, recompute: bool = False) -> nn.Module
     if config.image is None:
         return None
     if config.stacked:
-        return Unseen()
+        return nn.Flatten()
     if config.encoder == "vmamba":
         encoder = VMambaRLTiny(config)
         if recompute:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wayscan.fly.config import PilotConfig
-from wayscan.fly.encoders import NatureCNN, StateMLP, visual_encoder
+from wayscan.fly.encoders import NatureCNN, StateMLP, scaled, visual_encoder
 from wayscan.nn import AttentionPool, MinGRU
 from wayscan.nn.temporal import TemporalMamba, Variant
 from wayscan.train.optim import ClipGroup
@@ -32,6 +32,13 @@ class FusionMLP(SideBySide):
 
     def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
         return self.layers(super().forward(visual, state))
+
+
+class Remembered(SideBySide):
+    """Frames as they are beside their states' features; pixels become shares, to be numbers of one kind."""
+
+    def forward(self, visual: Tensor | None, state: Tensor) -> Tensor:
+        return super().forward(None if visual is None else scaled(visual), state)
 
 
 class CrossAttention(nn.Module):
@@ -123,7 +130,7 @@ class StackedSequenceEncoder(SequenceEncoder):
     """
 
     def __init__(self, config: PilotConfig) -> None:
-        super().__init__(config, SideBySide())
+        super().__init__(config, Remembered())
         self.image = config.image
         self.cnn = None if config.image is None else NatureCNN(config, config.seq_len)
         visual = config.feature_dim if config.image else 0
