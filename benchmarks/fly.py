@@ -6,7 +6,7 @@ One thread, and its CPU time. What is flown and what was learnt takes longer and
 
     python -m benchmarks.fly_flights       the bundled pilot: 200 forests, denser ones, MuJoCo's; and blind
     python -m benchmarks.fly_memory        peak memory of the seed's presets
-    python -m benchmarks.fly_learning      what recipes/fly_core.py and recipes/fly_encoders.py found
+    python -m benchmarks.fly_learning      what recipes/fly_compare.py found
 """
 
 import sys

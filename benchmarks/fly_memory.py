@@ -1,6 +1,7 @@
-"""Peak memory of one update of the seed's presets, on a CPU, beside the GPUs that it announces.
+"""Peak memory of one update of the seed's presets, on a CPU, beside the GPUs that it announces; and with
+what the seed advises where memory is short.
 
-python -m benchmarks.fly_memory [--presets light standard heavy]      measures and records (minutes)
+python -m benchmarks.fly_memory [--presets light standard heavy] [--tips]      measures and records (minutes)
 
 Each measurement is a process of its own: networks, an update of one transition, which loads what has to be
 loaded, then one of the batch that counts; an update here is the critics' and the actor's. The seed's batches
@@ -12,13 +13,21 @@ import argparse
 import json
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .claims import Claim, record
 
 GPUS = {"light": 4, "standard": 8, "heavy": 16}  # GB that the seed announces
 GIGABYTE = 1e9
 SMALL = {"light": (8, 16), "standard": (8, 16), "heavy": (4, 8)}  # smaller, the gradients decide the peak
+
+TIPS: list[dict[str, Any]] = [
+    {"vmamba_hidden_dim": 32},
+    {"vmamba_num_vss_blocks": (2, 2, 2, 2)},
+    {"batch_size": 64},
+    {"seq_len": 2},
+    {"precision": "bf16"},
+]
 
 
 class Peak(NamedTuple):
@@ -28,7 +37,7 @@ class Peak(NamedTuple):
     extra: int
 
 
-def one_update(preset: str, batch: int, checkpointing: bool) -> Peak:
+def one_update(settings: dict[str, Any], batch: int) -> Peak:
     """Of this process; to be called once."""
     import numpy as np
     import torch
@@ -41,12 +50,7 @@ def one_update(preset: str, batch: int, checkpointing: bool) -> Peak:
     from .memory import peak_extra_bytes, resident_bytes
 
     torch.set_num_threads(1)
-    config = FlyTrainConfig(
-        preset=preset,
-        gradient_checkpointing=checkpointing,
-        policy_freq=1,
-        buffer_size=2_000,  # type: ignore[arg-type]
-    )
+    config = FlyTrainConfig(**settings, policy_freq=1, buffer_size=2_000)
     agent = VMambaTD3Agent(10, (1, 128, 128), spaces.Box(-1, 1, (3,)), config)
     moments = agent.config.seq_len + 1
 
@@ -63,9 +67,9 @@ def one_update(preset: str, batch: int, checkpointing: bool) -> Peak:
     return Peak(standing, peak_extra_bytes(lambda: update(batch)))
 
 
-def measured(preset: str, batch: int, checkpointing: bool) -> Peak:
+def measured(settings: dict[str, Any], batch: int) -> Peak:
     """`one_update` in a process of its own."""
-    words = ["-m", "benchmarks.fly_memory", "--one", preset, str(batch), str(int(checkpointing))]
+    words = ["-m", "benchmarks.fly_memory", "--one", json.dumps(settings), str(batch)]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
     return Peak(*json.loads(done.stdout.splitlines()[-1]))
 
@@ -80,42 +84,65 @@ def line_through(batches: tuple[int, int], peaks: tuple[Peak, Peak], batch: int)
     return peaks[0].standing + peaks[0].extra + slope * (batch - batches[0]), slope
 
 
-def claims_of(preset: str) -> list[Claim]:
-    from wayscan.fly.train_config import PRESETS
+def claim_of(name: str, against: str, settings: dict[str, Any]) -> Claim:
+    """Of these settings and their batch."""
+    from wayscan.fly.train_config import FlyTrainConfig
 
-    batch, claims = PRESETS[preset]["batch_size"], []  # type: ignore[index]
-    for checkpointing in (False, True):
-        first, second = (measured(preset, size, checkpointing) for size in SMALL[preset])
-        total, slope = line_through(SMALL[preset], (first, second), batch)
-        how = "with gradient checkpointing" if checkpointing else "all activations kept"
-        claims.append(
-            Claim(
-                name=f"{preset}, batch {batch}, {how}: memory of an update",
-                value=total / GIGABYTE,
-                unit="GB",
-                better="lower",
-                against=f"the seed announces {GPUS[preset]} GB of GPU; reckoned on a CPU from batches of "
-                f"{SMALL[preset][0]} and {SMALL[preset][1]}: {first.standing / GIGABYTE:.2f} GB standing, "
-                f"{slope / 1e6:.0f} MB a transition",
-            )
+    batch = FlyTrainConfig(**settings).resolved().batch_size or 1
+    sizes = SMALL[settings["preset"]]
+    first, second = (measured(settings, size) for size in sizes)
+    total, slope = line_through(sizes, (first, second), batch)
+    claim = Claim(
+        name=f"{name}, batch {batch}: memory of an update",
+        value=total / GIGABYTE,
+        unit="GB",
+        better="lower",
+        against=f"{against}reckoned on a CPU from batches of {sizes[0]} and {sizes[1]}: "
+        f"{first.standing / GIGABYTE:.2f} GB standing, {slope / 1e6:.0f} MB a transition",
+    )
+    print(claim.name, f"{claim.value:.2f} GB;", claim.against, flush=True)
+    return claim
+
+
+def preset_claims(preset: str) -> list[Claim]:
+    """All activations kept, and computed again."""
+    announced = f"the seed announces {GPUS[preset]} GB of GPU; "
+    return [
+        claim_of(preset, announced, {"preset": preset}),
+        claim_of(
+            f"{preset}, gradient checkpointing", announced, {"preset": preset, "gradient_checkpointing": True}
+        ),
+    ]
+
+
+def tip_claims() -> list[Claim]:
+    """Each of the seed's tips alone, from its defaults."""
+    return [
+        claim_of(
+            f"light with {', '.join(f'{name} {value}' for name, value in tip.items())}",
+            "",
+            {"preset": "light", **tip},
         )
-        print(claims[-1].name, f"{claims[-1].value:.2f} GB;", claims[-1].against, flush=True)
-    return claims
+        for tip in TIPS
+    ]
 
 
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--presets", nargs="+", default=list(GPUS), choices=list(GPUS))
-    parser.add_argument("--one", nargs=3, metavar=("PRESET", "BATCH", "CHECKPOINTING"), help="measure, print")
+    parser.add_argument("--presets", nargs="*", default=list(GPUS), choices=list(GPUS))
+    parser.add_argument("--tips", action="store_true", help="what saves memory, too")
+    parser.add_argument("--one", nargs=2, metavar=("SETTINGS", "BATCH"), help="measure, print")
     arguments = parser.parse_args(words)
     if arguments.one:
-        preset, batch, checkpointing = arguments.one
-        print(json.dumps(one_update(preset, int(batch), bool(int(checkpointing)))))
+        settings, batch = arguments.one
+        print(json.dumps(one_update(json.loads(settings), int(batch))))
         return
     for preset in arguments.presets:
-        print(record("fly", f"memory-{preset}", claims_of(preset)))
+        print(record("fly", f"memory-{preset}", preset_claims(preset)))
+    if arguments.tips:
+        print(record("fly", "memory-tips", tip_claims()))
 
 
 if __name__ == "__main__":
