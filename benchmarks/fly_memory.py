@@ -4,9 +4,8 @@ what the seed advises where memory is short.
 python -m benchmarks.fly_memory [--presets light standard heavy] [--tips]      measures and records (minutes)
 
 Each measurement is a process of its own: networks, an update of one transition, which loads what has to be
-loaded, then one of the batch that counts; an update here is the critics' and the actor's. The seed's batches
-would take minutes and more memory than a small machine has: two small ones give a line, by which the claims
-are reckoned, and they say so. Resident memory on a CPU is not a GPU's, whose libraries and allocator differ.
+loaded, then one of the preset's batch; an update here is the critics' and the actor's. Resident memory on a
+CPU is not a GPU's, whose libraries and allocator differ.
 """
 
 import argparse
@@ -19,7 +18,6 @@ from .claims import Claim, record
 
 GPUS = {"light": 4, "standard": 8, "heavy": 16}  # GB that the seed announces
 GIGABYTE = 1e9
-SMALL = {"light": (8, 16), "standard": (8, 16), "heavy": (4, 8)}  # smaller, the gradients decide the peak
 
 TIPS: list[dict[str, Any]] = [
     {"vmamba_hidden_dim": 32},
@@ -74,31 +72,18 @@ def measured(settings: dict[str, Any], batch: int) -> Peak:
     return Peak(*json.loads(done.stdout.splitlines()[-1]))
 
 
-def line_through(batches: tuple[int, int], peaks: tuple[Peak, Peak], batch: int) -> tuple[float, float]:
-    """Bytes that a batch would take, and bytes a transition, by the line through two measurements.
-
-    >>> line_through((1, 2), (Peak(100, 20), Peak(100, 30)), 10)
-    (210.0, 10.0)
-    """
-    slope = (peaks[1].extra - peaks[0].extra) / (batches[1] - batches[0])
-    return peaks[0].standing + peaks[0].extra + slope * (batch - batches[0]), slope
-
-
 def claim_of(name: str, against: str, settings: dict[str, Any]) -> Claim:
     """Of these settings and their batch."""
     from wayscan.fly.train_config import FlyTrainConfig
 
     batch = FlyTrainConfig(**settings).resolved().batch_size or 1
-    sizes = SMALL[settings["preset"]]
-    first, second = (measured(settings, size) for size in sizes)
-    total, slope = line_through(sizes, (first, second), batch)
+    peak = measured(settings, batch)
     claim = Claim(
         name=f"{name}, batch {batch}: memory of an update",
-        value=total / GIGABYTE,
+        value=(peak.standing + peak.extra) / GIGABYTE,
         unit="GB",
         better="lower",
-        against=f"{against}reckoned on a CPU from batches of {sizes[0]} and {sizes[1]}: "
-        f"{first.standing / GIGABYTE:.2f} GB standing, {slope / 1e6:.0f} MB a transition",
+        against=f"{against}on a CPU, {peak.standing / GIGABYTE:.2f} GB of it before the update",
     )
     print(claim.name, f"{claim.value:.2f} GB;", claim.against, flush=True)
     return claim
