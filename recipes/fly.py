@@ -20,9 +20,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from fly_rounds import finish, is_finished, kept, parser_of
+from rounds import finish, is_finished, kept, parser_of
 
 from wayscan.fly.judge import judge
+from wayscan.fly.train import train
 from wayscan.fly.train_config import FlyTrainConfig
 
 SHARED: dict[str, Any] = {
@@ -118,7 +119,7 @@ def main(words: list[str]) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     stages = [] if arguments.init else [imitation(arguments)]
     stages += [td3(arguments)] if arguments.td3_steps else []
-    finish(stages, arguments.minutes)
+    finish(train, stages, arguments.minutes)
     results = {
         stage.run.name: measured(stage.run / "model", arguments) for stage in stages if is_finished(stage.run)
     }

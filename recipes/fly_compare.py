@@ -26,12 +26,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal, get_args
 
-from fly_rounds import finish, is_finished, kept, parser_of, spread
+from rounds import finish, is_finished, kept, parser_of, spread
 
 from wayscan.data.runs.folder import Run
 from wayscan.fly.config import Encoder
 from wayscan.fly.judge import judge
 from wayscan.fly.run import Pilot
+from wayscan.fly.train import train
 from wayscan.fly.train_config import FlyTrainConfig
 
 Settings = dict[str, Any]
@@ -242,7 +243,7 @@ def main(words: list[str]) -> None:
             for seed in range(arguments.seeds)
             for variant in arguments.variants
         ]
-        finish(rounds, arguments.minutes)
+        finish(train, rounds, arguments.minutes)
     found = summary(arguments)
     (arguments.out / "results.json").write_text(json.dumps(found, indent=1))
     (arguments.out / "table.md").write_text(table(found) + "\n")

@@ -11,14 +11,13 @@ clips, beside the last box and the static box, and the difference from the whole
 
 import argparse
 import json
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from statistics import mean, stdev
 
-from wayscan.data.runs.folder import Run, is_run
+from rounds import finish, is_finished, kept, parser_of
+
+from wayscan.data.runs.folder import Run
 from wayscan.track.config import ABLATIONS, TUNING_SEEDS
 from wayscan.track.evaluate import StaticBox, evaluate
 from wayscan.track.run import Tracker
@@ -38,7 +37,6 @@ def config_of(variant: str, seed: int, arguments: argparse.Namespace) -> TrackTr
         ablation=None if variant == "whole" else variant,  # type: ignore[arg-type]
         seed=seed,
         run=run,
-        resume=is_run(run),
         pairs_per_epoch=arguments.samples,
         films=arguments.films,
         films_weight=0.5,
@@ -50,38 +48,35 @@ def config_of(variant: str, seed: int, arguments: argparse.Namespace) -> TrackTr
     )
 
 
-def is_finished(run: Path) -> bool:
-    return is_run(run) and Run.open(run).state().state == "finished" and (run / "model").is_dir()
-
-
-def measured(run: Path, clips: int, cache: Path | None) -> dict[str, float]:
+def measured(run: Path, arguments: argparse.Namespace) -> dict[str, float]:
     """What a finished run has come to, measured once and kept in it."""
-    kept = run / "measured.json"
-    if kept.is_file():
-        return json.loads(kept.read_text())
-    spec = ClipsSpec(sprites=ClipSpec(sources=Sources(cache=cache)))
-    made = (tracking_clip(TUNING_SEEDS[1], index, spec) for index in range(clips))
-    tracker = Tracker.from_pretrained(run / "model")
-    results = evaluate(made, {"ours": lambda: tracker, "static": StaticBox}, starts=1)
-    best = Run.open(run).state().best or {}
-    at_best = next(
-        line for line in Run.open(run).metrics.read() if line["step"] == best["step"] and "iou" in line
-    )
-    figures = {
-        "iou": at_best["iou"],
-        "iou_past": at_best["iou_past"],
-        "ao": results["ours"].metrics["ao"],
-        "ao_static": results["static"].metrics["ao"],
-    }
-    kept.write_text(json.dumps(figures))
-    return figures
+
+    def measure() -> str:
+        spec = ClipsSpec(sprites=ClipSpec(sources=Sources(cache=arguments.cache)))
+        made = (tracking_clip(TUNING_SEEDS[1], index, spec) for index in range(arguments.clips))
+        tracker = Tracker.from_pretrained(run / "model")
+        results = evaluate(made, {"ours": lambda: tracker, "static": StaticBox}, starts=1)
+        best = Run.open(run).state().best or {}
+        at_best = next(
+            line for line in Run.open(run).metrics.read() if line["step"] == best["step"] and "iou" in line
+        )
+        return json.dumps(
+            {
+                "iou": at_best["iou"],
+                "iou_past": at_best["iou_past"],
+                "ao": results["ours"].metrics["ao"],
+                "ao_static": results["static"].metrics["ao"],
+            }
+        )
+
+    return json.loads(kept(run / "measured.json", measure))
 
 
 def table(arguments: argparse.Namespace) -> str:
     """The variants that have finished runs, as Markdown; the same in results.json."""
     known = {
         variant: {
-            seed: measured(run, arguments.clips, arguments.cache)
+            seed: measured(run, arguments)
             for seed in range(arguments.seeds)
             if is_finished(run := arguments.out / f"{variant}-{seed}")
         }
@@ -110,41 +105,26 @@ def table(arguments: argparse.Namespace) -> str:
     return text
 
 
-def work(arguments: argparse.Namespace) -> None:
-    """Train what is not finished yet, until the minutes are over: a run then stops at its next checkpoint."""
-    stop = threading.Timer(60 * arguments.minutes, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    stop.daemon = True
-    stop.start()
-    for seed in range(arguments.seeds):
-        for variant in arguments.variants:
-            if not is_finished(arguments.out / f"{variant}-{seed}"):
-                train(config_of(variant, seed, arguments))
-    stop.cancel()
-
-
 def main(words: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True)
+    parser = parser_of(__doc__, minutes=60)
     parser.add_argument("--preset", default="nano", choices=["small", "tiny", "nano"])
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=60_000, help="pairs that each run learns from")
     parser.add_argument("--films", type=int, default=100, help="different films that a third come from")
     parser.add_argument("--clips", type=int, default=40, help="tuning clips that each run is measured on")
-    parser.add_argument("--minutes", type=float, default=60.0, help="after which to stop, to be gone on with")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--cache", type=Path, help="file for the sprite library")
     parser.add_argument("--table", action="store_true", help="only write the table of what is finished")
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
     if not arguments.table:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        try:
-            work(arguments)
-        except SystemExit as stopped:
-            print(f"stopped ({stopped.code}); the same command goes on", file=sys.stderr)
+        rounds = [
+            config_of(variant, seed, arguments)
+            for seed in range(arguments.seeds)
+            for variant in arguments.variants
+        ]
+        finish(train, rounds, arguments.minutes)
     print(table(arguments))
 
 

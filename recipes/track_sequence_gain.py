@@ -11,17 +11,14 @@ interval over clips.
 
 import argparse
 import json
-import os
-import signal
 import sys
-import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from rounds import finish, is_finished, kept, parser_of
 
-from wayscan.data.runs.folder import Run, is_run
 from wayscan.track.config import TUNING_SEEDS
 from wayscan.track.evaluate import StaticBox, evaluate
 from wayscan.track.run import Tracker
@@ -34,37 +31,22 @@ from wayscan.world.sprites.library import Sources
 DRAWS = 5000
 
 
-def is_finished(run: Path) -> bool:
-    return is_run(run) and Run.open(run).state().state == "finished" and (run / "model").is_dir()
-
-
-def work(arguments: argparse.Namespace) -> None:
-    """Train the seeds that are not finished, until the minutes are over."""
-    stop = threading.Timer(60 * arguments.minutes, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    stop.daemon = True
-    stop.start()
-    for seed in range(arguments.seeds):
-        run = arguments.out / str(seed)
-        if not is_finished(run):
-            train(
-                TrackTrainConfig(
-                    preset=arguments.preset,
-                    stage="sequence",
-                    init=arguments.init,
-                    run=run,
-                    seed=seed,
-                    data_seed=1_000 + seed,
-                    resume=is_run(run),
-                    clips_per_epoch=arguments.clips_learnt,
-                    epochs=1,
-                    films=arguments.films,
-                    learning_rate=arguments.rate,
-                    cache=arguments.cache,
-                    threads=1,
-                    workers=arguments.workers,
-                )
-            )
-    stop.cancel()
+def config_of(seed: int, arguments: argparse.Namespace) -> TrackTrainConfig:
+    return TrackTrainConfig(
+        preset=arguments.preset,
+        stage="sequence",
+        init=arguments.init,
+        run=arguments.out / str(seed),
+        seed=seed,
+        data_seed=1_000 + seed,
+        clips_per_epoch=arguments.clips_learnt,
+        epochs=1,
+        films=arguments.films,
+        learning_rate=arguments.rate,
+        cache=arguments.cache,
+        threads=1,
+        workers=arguments.workers,
+    )
 
 
 def measure(source: str | Path, arguments: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
@@ -86,17 +68,19 @@ def measure(source: str | Path, arguments: argparse.Namespace) -> dict[str, dict
     }
 
 
-def kept(path: Path, source: str | Path, arguments: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
+def measured(
+    path: Path, source: str | Path, arguments: argparse.Namespace
+) -> dict[str, dict[str, list[float]]]:
     """As `measure`, once."""
-    if not path.is_file():
-        path.write_text(json.dumps(measure(source, arguments)))
-    return json.loads(path.read_text())
+    return json.loads(kept(path, lambda: json.dumps(measure(source, arguments))))
 
 
 def report(arguments: argparse.Namespace) -> str:
-    before = kept(arguments.out / "before.json", saved_tracker(arguments.init), arguments)
+    before = measured(arguments.out / "before.json", saved_tracker(arguments.init), arguments)
     finished = [arguments.out / str(seed) for seed in range(arguments.seeds)]
-    after = [kept(run / "measured.json", run / "model", arguments) for run in finished if is_finished(run)]
+    after = [
+        measured(run / "measured.json", run / "model", arguments) for run in finished if is_finished(run)
+    ]
     lines = [
         "| size rate | static | before: AO, AUROC | after | AO of a clip, after - before |",
         "|---|---|---|---|---|",
@@ -124,11 +108,8 @@ def report(arguments: argparse.Namespace) -> str:
 
 
 def main(words: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__, minutes=60)
     parser.add_argument("--init", required=True, help="folder, run or bundled name of a tracker")
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", default="nano", choices=["small", "tiny", "nano"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clips-learnt", type=int, default=1000, help="windows that each seed learns from")
@@ -136,19 +117,11 @@ def main(words: list[str]) -> None:
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--clips", type=int, default=40, help="tuning clips to measure on")
     parser.add_argument("--size-rates", type=float, nargs="+", default=[0.12, 0.25])
-    parser.add_argument(
-        "--minutes", type=float, default=60.0, help="of training; then stop, to be gone on with"
-    )
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--cache", type=Path, help="file for the sprite library")
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        work(arguments)
-    except SystemExit as stopped:
-        print(f"stopped ({stopped.code}); the same command goes on", file=sys.stderr)
-        return
+    finish(train, [config_of(seed, arguments) for seed in range(arguments.seeds)], arguments.minutes)
     print(report(arguments))
 
 

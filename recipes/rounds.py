@@ -1,4 +1,4 @@
-"""Runs of `wayscan fly train` one after the other, until some minutes are over; means and intervals."""
+"""Training runs one after the other, until some minutes are over; means and intervals."""
 
 import argparse
 import os
@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wayscan.data.runs.folder import Run, is_run
-from wayscan.fly.train import train
-from wayscan.fly.train_config import FlyTrainConfig
 
 # Student's t: 97.5 % with n - 1 degrees of freedom.
 T = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
@@ -24,8 +22,12 @@ def is_finished(run: Path) -> bool:
     return is_run(run) and Run.open(run).state().state == "finished" and (run / "model").is_dir()
 
 
-def finish(configs: Iterable[FlyTrainConfig], minutes: float) -> None:
-    """Train what is not finished, in this order; after the minutes a run stops, to be gone on with."""
+def finish(train: Callable[[Any], object], configs: Iterable[Any], minutes: float) -> None:
+    """Train what is not finished, in this order; after the minutes a run stops, to be gone on with.
+
+    Args:
+        train: a system's. configs: of that system, with `run` and `resume`.
+    """
     with stopping_after(minutes):
         for config in configs:
             if not is_finished(config.run):
