@@ -8,7 +8,7 @@ environment cannot be written down; so do noise, memory and the episodes that ar
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ from wayscan.fly.memory import FrameMemory
 from wayscan.fly.run import Pilot
 from wayscan.fly.train_config import FlyTrainConfig
 from wayscan.train.best import Best
-from wayscan.train.checkpoint import Checkpointer, load_state, load_weights, put_weights
+from wayscan.train.checkpoint import Checkpointer, load_weights, put_weights
 from wayscan.train.config import TrainConfig
 from wayscan.train.determinism import deterministic, generator
 from wayscan.train.interruption import Interruption
 from wayscan.train.logging import Window
 from wayscan.train.outputs import Outputs
 from wayscan.train.resume import Facts, check_same
+from wayscan.train.session import failure_noted, leave, newest_state
 from wayscan.train.task import Observer, Result, StepReport
 from wayscan.world.splits import TUNING
 
@@ -85,15 +86,12 @@ class Training:
             self._build(run)
             start = self._restore(run) if earlier else 0
             self._open(run, start, stack)
-            try:
+            with failure_noted(self.outputs):
                 if start == 0:
                     self._save(0)
                     self.checkpointer.wait()
                 self._fly(start)
                 self.checkpointer.wait()
-            except BaseException as error:
-                self._note_failure(error)
-                raise
             state = "stopped" if self.stop else "finished"
             self.outputs.write_state(state, self.stop)
             return Result(config.run, state, self.outputs.step, self.best.as_dict(), self.stop)
@@ -282,18 +280,11 @@ class Training:
 
     def _restore(self, run: Run) -> int:
         """Bring everything to where the newest whole checkpoint was; return its step."""
-        path, complaints = run.checkpoints().last()
-        if path is None:
-            if complaints:
-                raise ValueError(
-                    f"{run.path} has no whole checkpoint to go on from ({'; '.join(complaints)}): "
-                    f"start it again"
-                )
+        found = newest_state(run)
+        if found is None:
             run.rewind(0)
             return 0
-        for complaint in complaints:
-            print(f"{complaint}: going on from {path.name}", file=sys.stderr)
-        state = load_state(path)
+        state, path = found
         self.agent.load_state_dict(state, path)
         self.agent.replay_buffer.load_state_dict(state["replay"])
         self.fleet.load_state_dict(state["fleet"])
@@ -351,22 +342,12 @@ class Training:
         self.checkpointer = Checkpointer(run.checkpoints(), run.metrics)
         stack.callback(self.checkpointer.shut)
 
-    # ---- what can go wrong --------------------------------------------------------------------------------
+    # ---- leaving early ------------------------------------------------------------------------------------
 
     def _mind_interruption(self, step: int, saved: bool) -> None:
-        if not self.interruption.signal:
-            return
-        going_on = step if saved else step - step % self.interval
-        self.checkpointer.wait()
-        self.outputs.write_state("interrupted")
-        self.outputs.say(f"interrupted at step {step}; resume goes on from step {going_on}")
-        raise SystemExit(128 + self.interruption.signal)
-
-    def _note_failure(self, error: BaseException) -> None:
-        if not isinstance(error, SystemExit):
-            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            with suppress(OSError):  # a full disk has been told about by `error`
-                self.outputs.write_state(state, str(error))
+        if signal := self.interruption.signal:
+            going_on = step if saved else step - step % self.interval
+            leave(self.outputs, self.checkpointer, signal, step=step, going_on=going_on)
 
 
 def _passes(step: int, every: int, stride: int) -> bool:

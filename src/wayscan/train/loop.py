@@ -1,8 +1,7 @@
 """The loop: draw, learn, look, save; and the same again after a crash."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from wayscan.data.runs.folder import Run
 from wayscan.train.best import Best
-from wayscan.train.checkpoint import Checkpointer, load_state
+from wayscan.train.checkpoint import Checkpointer
 from wayscan.train.config import TrainConfig
 from wayscan.train.determinism import deterministic
 from wayscan.train.distributed import Processes, check_precision
@@ -23,6 +22,7 @@ from wayscan.train.logging import Window
 from wayscan.train.not_finite import SkipRule
 from wayscan.train.outputs import Outputs
 from wayscan.train.resume import Facts, check_same
+from wayscan.train.session import failure_noted, leave, newest_state
 from wayscan.train.task import BatchSource, Observer, Result, Resumable, StepReport, Task, TrainingSet
 
 
@@ -102,15 +102,12 @@ class Trainer:
             run = self._enter(earlier, threads, stack)
             start = self._restore(run) if earlier else 0
             self._open(run, start, stack)
-            try:
+            with failure_noted(self.outputs):
                 if start == 0:
                     self._save(0)
                     self.checkpointer.wait()  # or a kill in the first interval would lose the initial weights
                 self._train(start)
                 self.checkpointer.wait()
-            except BaseException as error:
-                self._note_failure(error)
-                raise
             state = "stopped" if self.stop else "finished"
             self.outputs.write_state(state, self.stop)
             return Result(self.path, state, self.outputs.step, self.best.as_dict(), self.stop)
@@ -205,17 +202,11 @@ class Trainer:
 
     def _restore(self, run: Run) -> int:
         """Bring everything to where the newest whole checkpoint was; return its step."""
-        path, complaints = run.checkpoints().last()
-        if path is None and complaints:
-            raise ValueError(
-                f"{run.path} has no whole checkpoint to go on from ({'; '.join(complaints)}): start it again"
-            )
-        if path is None:
+        found = newest_state(run, speaks=self.processes.is_main)
+        if found is None:
             self.processes.on_main(lambda: run.rewind(0))
             return 0
-        for complaint in complaints if self.processes.is_main else ():
-            print(f"{complaint}: going on from {path.name}", file=sys.stderr)
-        state = load_state(path)
+        state, path = found
         self.learner.load_state_dict(state, path)
         self.best.load_state_dict(state["best"])
         self.window.load_state_dict(state["window"])
@@ -227,7 +218,7 @@ class Trainer:
         self.processes.on_main(lambda: run.rewind(state["step"]))
         return state["step"]
 
-    # What can go wrong
+    # Leaving early
 
     def _mind_interruption(self, step: int, saved: bool) -> None:
         flag = torch.tensor(float(self.interruption.signal), device=self.processes.device)
@@ -238,17 +229,8 @@ class Trainer:
             going_on = step - step % self.config.checkpoint_every
         elif not saved:
             self._save(step, planned=False)
-        self.checkpointer.wait()
-        self.outputs.write_state("interrupted")
-        self.outputs.say(f"interrupted at step {step}; resume goes on from step {going_on}")
-        raise SystemExit(128 + max(self.processes.gather(self.interruption.signal)))
-
-    def _note_failure(self, error: BaseException) -> None:
-        if isinstance(error, SystemExit):
-            return
-        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        with suppress(OSError):  # a full disk has been told about by `error`
-            self.outputs.write_state(state, str(error))
+        signal = max(self.processes.gather(self.interruption.signal))
+        leave(self.outputs, self.checkpointer, signal, step=step, going_on=going_on)
 
     # Setting up
 
