@@ -5,8 +5,7 @@ import pytest
 import torch
 from benchmarks.claims import Findings
 from benchmarks.fly_flights import TRIALS, claims_of
-from benchmarks.fly_learning import core_claims, encoder_claims
-from benchmarks.fly_memory import Peak, line_through
+from benchmarks.fly_learning import claims_of as compared
 
 from benchmarks import fly
 from wayscan.fly.evaluate import Episodes
@@ -92,25 +91,28 @@ def test_flights_stand_beside_those_who_learn_nothing():
 
 
 def test_what_recipes_found_becomes_claims():
-    found = {"steps": 20_000, "episodes": 100, "returns": [-150.0, -160.0, -140.0], "random": -1200.0}
-    found |= {"interval": [-175.0, -125.0], "known": "others -152"}
-    (claim,) = core_claims({"Pendulum-v1": found})
+    pendulum = {
+        "steps": 20_000, "metrics": {"return": [-150.0, -160.0, -140.0]}, "random": {"return": -1200.0},
+        "intervals": {"return": [-175.0, -125.0]}, "known": "others -152",
+    }  # fmt: skip
+    found = {"comparison": "core", "purpose": "judging", "episodes": 100, "others": {}}
+    (claim,) = compared({**found, "variants": {"Pendulum-v1": pendulum}})
     assert claim.met
     assert "random actions -1200" in claim.against
-    (once,) = core_claims({"Pendulum-v1": {**found, "returns": [-150.0], "interval": [None, None]}})
+    alone = {**pendulum, "metrics": {"return": [-150.0]}, "intervals": {"return": [None, None]}}
+    (once,) = compared({**found, "variants": {"Pendulum-v1": alone}})
     assert once.goal is None
-    results = {
-        "steps": 6_000, "td3_steps": 0, "episodes": 100,
-        "encoders": {"cnn": {"success": [0.5, 0.7, 0.6], "interval": [0.35, 0.85]}},
-        "baselines": {"straight": {"success": 0.2}, "potential": {"success": 0.8}},
+    cnn = {
+        "steps": 3_000, "metrics": {"success": [0.5, 0.7, 0.6]}, "intervals": {"success": [0.35, 0.85]},
+        "known": "",
     }  # fmt: skip
-    values = {claim.name: claim.value for claim in encoder_claims(results)}
-    assert values["encoder cnn, 6,000 steps of imitation: success"] == pytest.approx(0.6)
-    assert values["encoders: success of the straight pilot"] == 0.2
-
-
-def test_memory_is_reckoned_by_a_line():
-    assert line_through((2, 4), (Peak(10, 5), Peak(10, 9)), 128) == (10 + 5 + 2 * 126, 2)
+    found = {
+        "comparison": "encoders", "purpose": "tuning", "episodes": 100, "variants": {"cnn": cnn},
+        "others": {"straight": {"success": 0.2}},
+    }  # fmt: skip
+    values = {claim.name: claim.value for claim in compared(found)}
+    assert values["encoders: cnn, 3,000 steps: success"] == pytest.approx(0.6)
+    assert values["encoders: straight: success"] == 0.2
 
 
 def test_the_peer_learns_from_what_we_learn_from(small):

@@ -222,11 +222,11 @@ def test_a_checkpoint_of_another_shape_is_shown(tmp_path):
     assert moved(before, other.networks) == set()
 
 
-@pytest.mark.parametrize("encoder", ["vmamba", "mlp"])
-def test_frames_are_looked_at_once_and_decide_the_same(encoder):
-    made = agent(fill=0, encoder=encoder)
+@pytest.mark.parametrize(("encoder", "side"), [("vmamba", 32), ("mlp", 32), ("cnn", 36)])
+def test_frames_are_looked_at_once_and_decide_the_same(encoder, side):
+    made = agent(fill=0, encoder=encoder, temporal=None, image=(1, side, side))
     rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (9, 2, 1, 32, 32)).astype(np.uint8)
+    frames = rng.integers(0, 256, (9, 2, 1, side, side)).astype(np.uint8)
     states = rng.normal(size=(9, 2, 5)).astype(np.float32)
     memory = FrameMemory(made.networks.policy, 2)
     looked = []

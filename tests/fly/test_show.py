@@ -71,6 +71,23 @@ def test_the_inside_is_what_the_pilot_decided_by(flights):
     np.testing.assert_allclose(inside.visual[0], seen.detach(), atol=1e-5)
 
 
+def test_the_inside_of_a_pilot_that_sees_its_frames_as_one():
+    pilot = Pilot(
+        Policy(PilotConfig(**{**TINY, "image": (1, 36, 36), "encoder": "cnn", "temporal": "stack"}))
+    )
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (4, 1, 36, 36)).astype(np.uint8)
+    states = rng.normal(size=(4, 10)).astype(np.float32)
+    shares = [
+        pilot.step({"depth": frame, "base": state}).share for frame, state in zip(frames, states, strict=True)
+    ]
+    inside = look_inside(pilot.policy, frames, states)
+    with torch.no_grad():
+        np.testing.assert_allclose(pilot.policy.actor(torch.from_numpy(inside.context)), shares, atol=1e-5)
+    assert inside.visual.shape == (4, 8)
+    assert inside.attention is None
+
+
 def test_features_go_on_into_the_next_episode(flights):
     pilot, both = flights
     inside = [look_inside(pilot.policy, each.frames[:-1], each.states[:-1]) for each in both]
