@@ -98,8 +98,8 @@ COMPARISONS: dict[str, Comparison] = {
         variants={
             "as it is": PENDULUM,
             "tau 0.01": {**PENDULUM, "tau": 0.01},
-            "a tenth of the rates": {**PENDULUM, "actor_lr": 1e-4, "critic_lr": 1e-4},
-            "the seed's cut, 1e-4 and 5e-4": {**PENDULUM, "actor_lr": 1e-4, "critic_lr": 5e-4},
+            "rates 1e-4": {**PENDULUM, "actor_lr": 1e-4, "critic_lr": 1e-4},
+            "rates 1e-4 and 5e-4": {**PENDULUM, "actor_lr": 1e-4, "critic_lr": 5e-4},
             "policy noise 0.1": {**PENDULUM, "policy_noise": 0.1},
         },
         shown=("return",),
