@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal, get_args
 
-from rounds import finish, is_finished, kept, parser_of, spread
+from rounds import finish, in_rounds, is_finished, kept, parser_of, spread
 
 from wayscan.data.runs.folder import Run
 from wayscan.fly.config import Encoder
@@ -47,7 +47,7 @@ PENDULUM: Settings = {
 }  # fmt: skip
 IMITATION: Settings = {
     "preset": "cpu", "env_name": "wayscan/Forest-v0", "warm_start": "expert", "learning_starts": 500,
-    "policy_starts": 0, "max_timesteps": 3_000, "evaluate_every": 0, "evaluate_episodes": 5,
+    "max_timesteps": 3_000, "evaluate_every": 0, "evaluate_episodes": 5,
     "save_interval": 1_000,
 }  # fmt: skip
 
@@ -238,12 +238,7 @@ def main(words: list[str]) -> None:
         parser.error(f"{', '.join(unknown)}: no variant of {arguments.what}; expected some of {names}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     if not arguments.table:
-        rounds = [
-            config_of(variant, seed, arguments)
-            for seed in range(arguments.seeds)
-            for variant in arguments.variants
-        ]
-        finish(train, rounds, arguments.minutes)
+        finish(train, in_rounds(config_of, arguments), arguments.minutes)
     found = summary(arguments)
     (arguments.out / "results.json").write_text(json.dumps(found, indent=1))
     (arguments.out / "table.md").write_text(table(found) + "\n")

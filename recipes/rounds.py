@@ -34,6 +34,17 @@ def finish(train: Callable[[Any], object], configs: Iterable[Any], minutes: floa
                 train(replace(config, resume=is_run(config.run)))
 
 
+def in_rounds(
+    config_of: Callable[[str, int, argparse.Namespace], Any], arguments: argparse.Namespace
+) -> list[Any]:
+    """The runs of all variants with the first seed, then with the next: so a table compares all early."""
+    return [
+        config_of(variant, seed, arguments)
+        for seed in range(arguments.seeds)
+        for variant in arguments.variants
+    ]
+
+
 @contextmanager
 def stopping_after(minutes: float) -> Iterator[None]:
     """Send this process the signal that ends a run cleanly; the block then ends, without an error."""

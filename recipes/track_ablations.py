@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from statistics import mean, stdev
 
-from rounds import finish, is_finished, kept, parser_of
+from rounds import finish, in_rounds, is_finished, kept, parser_of
 
 from wayscan.data.runs.folder import Run
 from wayscan.track.config import ABLATIONS, TUNING_SEEDS
@@ -119,12 +119,7 @@ def main(words: list[str]) -> None:
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
     if not arguments.table:
-        rounds = [
-            config_of(variant, seed, arguments)
-            for seed in range(arguments.seeds)
-            for variant in arguments.variants
-        ]
-        finish(train, rounds, arguments.minutes)
+        finish(train, in_rounds(config_of, arguments), arguments.minutes)
     print(table(arguments))
 
 

@@ -125,7 +125,10 @@ class VMambaTD3Agent:
         base, depth = self._window(base_seq, depth_seq)
         stream, gather = self.networks.policy.stream, self.actor_mamba
         if not hasattr(gather, "cross_attn"):
-            raise ValueError(f"encoder {self.config.encoder!r} has no attention; expected vmamba or cnn")
+            raise ValueError(
+                f"encoder {self.config.encoder!r} with temporal {self.config.temporal!r} has no attention; "
+                f"expected vmamba, or a cnn with temporal mamba, lean or none"
+            )
         fused = gather.fusion(stream.see(depth), stream.state_encoder(base))
         return gather.cross_attn.get_attention_weights(gather.temporal(fused))[0].float().cpu().numpy()
 

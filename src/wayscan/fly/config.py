@@ -98,7 +98,12 @@ class PilotConfig:
         """Numbers that a moment is remembered by, to decide on the next ones."""
         if not self.stacked:
             return self.hidden_dim
-        return math.prod(self.image or (0,)) + self.state_feature_dim
+        return self.pixels + self.state_feature_dim
+
+    @property
+    def pixels(self) -> int:
+        """Numbers in a frame; 0 where there are none."""
+        return math.prod(self.image or (0,))
 
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:

@@ -98,7 +98,7 @@ def left_out(flight: Flight, insight: Insight) -> dict[str, str]:
     """What cannot be shown of a pilot and its environment, and why."""
     skipped = {}
     if insight.attention is None:
-        skipped["attention"] = "this encoder has no attention (vmamba and cnn have)"
+        skipped["attention"] = "this encoder has no attention (vmamba has, and a cnn with --temporal)"
     elif insight.attention.shape[2] == 1:
         skipped["attention"] = "a decision sees one frame (seq_len 1), which gets all attention"
     if flight.way is None:

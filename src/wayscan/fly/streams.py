@@ -3,7 +3,6 @@
 Letters: B batch, K frames, C H W image, D_s state, D_v and D_sf features of image and state, D_h hidden.
 """
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -131,7 +130,7 @@ class StackedSequenceEncoder(SequenceEncoder):
 
     def __init__(self, config: PilotConfig) -> None:
         super().__init__(config, Remembered())
-        self.image = config.image
+        self.image, self.pixels = config.image, config.pixels
         self.cnn = None if config.image is None else NatureCNN(config, config.seq_len)
         visual = config.feature_dim if config.image else 0
         self.joint = FusionMLP(visual + config.seq_len * config.state_feature_dim, config.hidden_dim)
@@ -142,8 +141,8 @@ class StackedSequenceEncoder(SequenceEncoder):
 
     def mix(self, fused: Tensor) -> Tensor:
         """(B, K, D_m) → (B, D_h)."""
-        pixels = math.prod(self.image or (0,))
-        return self(fused[..., :pixels] if pixels else None, fused[..., pixels:])
+        visual, state = fused[..., : self.pixels], fused[..., self.pixels :]
+        return self(visual if self.pixels else None, state)
 
     def seen(self, visual: Tensor) -> Tensor:
         """(B, K, C · H · W) → (B, D_v)."""
