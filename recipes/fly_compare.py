@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal, get_args
 
-from rounds import finish, in_rounds, is_finished, kept, parser_of, spread
+from rounds import ask_for_seeds, finish, in_rounds, is_finished, kept, parser_of, spread
 
 from wayscan.data.runs.folder import Run
 from wayscan.fly.config import Encoder
@@ -166,7 +166,7 @@ def summary(arguments: Namespace) -> dict[str, Any]:
     for variant in arguments.variants:
         runs = [
             measured(variant, seed, arguments)
-            for seed in range(arguments.seeds)
+            for seed in arguments.seeds
             if is_finished(run_of(variant, seed, arguments))
         ]
         if not runs:
@@ -225,9 +225,9 @@ def table(found: Mapping[str, Any]) -> str:
 
 def main(words: list[str]) -> None:
     parser = parser_of(__doc__, minutes=60)
+    ask_for_seeds(parser)
     parser.add_argument("what", choices=list(COMPARISONS))
     parser.add_argument("--variants", nargs="+", help="only these")
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="instead of each variant's own number")
     parser.add_argument("--episodes", type=int, default=100, help="to judge each seed by")
     parser.add_argument("--table", action="store_true", help="only write the table of what is finished")

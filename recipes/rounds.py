@@ -38,11 +38,7 @@ def in_rounds(
     config_of: Callable[[str, int, argparse.Namespace], Any], arguments: argparse.Namespace
 ) -> list[Any]:
     """The runs of all variants with the first seed, then with the next: so a table compares all early."""
-    return [
-        config_of(variant, seed, arguments)
-        for seed in range(arguments.seeds)
-        for variant in arguments.variants
-    ]
+    return [config_of(variant, seed, arguments) for seed in arguments.seeds for variant in arguments.variants]
 
 
 @contextmanager
@@ -101,3 +97,8 @@ def parser_of(description: str | None, minutes: float) -> argparse.ArgumentParse
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=minutes, help="of training; then stop")
     return parser
+
+
+def ask_for_seeds(parser: argparse.ArgumentParser) -> None:
+    """Seeds by number, so that machines may share them out."""
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from statistics import mean, stdev
 
-from rounds import finish, in_rounds, is_finished, kept, parser_of
+from rounds import ask_for_seeds, finish, in_rounds, is_finished, kept, parser_of
 
 from wayscan.data.runs.folder import Run
 from wayscan.track.config import ABLATIONS, TUNING_SEEDS
@@ -77,7 +77,7 @@ def table(arguments: argparse.Namespace) -> str:
     known = {
         variant: {
             seed: measured(run, arguments)
-            for seed in range(arguments.seeds)
+            for seed in arguments.seeds
             if is_finished(run := arguments.out / f"{variant}-{seed}")
         }
         for variant in arguments.variants
@@ -107,9 +107,9 @@ def table(arguments: argparse.Namespace) -> str:
 
 def main(words: list[str]) -> None:
     parser = parser_of(__doc__, minutes=60)
+    ask_for_seeds(parser)
     parser.add_argument("--preset", default="nano", choices=["small", "tiny", "nano"])
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=60_000, help="pairs that each run learns from")
     parser.add_argument("--films", type=int, default=100, help="different films that a third come from")
     parser.add_argument("--clips", type=int, default=40, help="tuning clips that each run is measured on")

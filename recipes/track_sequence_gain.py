@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rounds import finish, is_finished, kept, parser_of
+from rounds import ask_for_seeds, finish, is_finished, kept, parser_of
 
 from wayscan.track.config import TUNING_SEEDS
 from wayscan.track.evaluate import StaticBox, evaluate
@@ -77,7 +77,7 @@ def measured(
 
 def report(arguments: argparse.Namespace) -> str:
     before = measured(arguments.out / "before.json", saved_tracker(arguments.init), arguments)
-    finished = [arguments.out / str(seed) for seed in range(arguments.seeds)]
+    finished = [arguments.out / str(seed) for seed in arguments.seeds]
     after = [
         measured(run / "measured.json", run / "model", arguments) for run in finished if is_finished(run)
     ]
@@ -109,9 +109,9 @@ def report(arguments: argparse.Namespace) -> str:
 
 def main(words: list[str]) -> None:
     parser = parser_of(__doc__, minutes=60)
+    ask_for_seeds(parser)
     parser.add_argument("--init", required=True, help="folder, run or bundled name of a tracker")
     parser.add_argument("--preset", default="nano", choices=["small", "tiny", "nano"])
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clips-learnt", type=int, default=1000, help="windows that each seed learns from")
     parser.add_argument("--films", type=int, default=200, help="different films to learn from, of each seed")
     parser.add_argument("--rate", type=float, default=2e-4)
@@ -121,7 +121,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--cache", type=Path, help="file for the sprite library")
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    finish(train, [config_of(seed, arguments) for seed in range(arguments.seeds)], arguments.minutes)
+    finish(train, [config_of(seed, arguments) for seed in arguments.seeds], arguments.minutes)
     print(report(arguments))
 
 

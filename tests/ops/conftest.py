@@ -46,3 +46,10 @@ def make_problem(
 @pytest.fixture(scope="session")
 def scan_problem() -> Callable[..., Problem]:
     return make_problem
+
+
+@pytest.fixture
+def two_threads():
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wayscan.ops import depthwise_conv
 from wayscan.ops.selective_scan import launch
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="guard pages by mprotect")
@@ -56,7 +57,7 @@ def guarded(x, before, channels_last):
 def test_scan_and_step_stay_inside(
     scan_problem, monkeypatch, before, batch, channels, length, states, groups, channels_last, optional
 ):
-    monkeypatch.setattr(launch, "_empty", lambda shape: guarded_empty(shape, before))
+    monkeypatch.setattr(launch, "empty", lambda shape: guarded_empty(shape, before))
     monkeypatch.setattr(
         launch,
         "_empty_like",
@@ -78,4 +79,22 @@ def test_scan_and_step_stay_inside(
     u, delta, B, C, z = (guarded(x, before, False) for x in step)
     A, D, bias = (guarded(x, before, False) for x in (A, D, bias))
     launch.step(last, u, delta, A, B, C, D, z, bias, True)
+    _kept.clear()
+
+
+@pytest.mark.parametrize("low", [False, True])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batch=st.integers(1, 2),
+    rows=st.integers(1, 20),
+    channels=st.integers(1, 35),
+    width=st.integers(1, 5),
+    after=st.integers(0, 4),
+)
+def test_convolutions_stay_inside(monkeypatch, low, batch, rows, channels, width, after):
+    monkeypatch.setattr(depthwise_conv, "empty", lambda shape: guarded_empty(shape, low))
+    shapes = (batch, rows, channels), (channels, 1, width), (channels,)
+    x, weight, bias = (guarded(torch.randn(shape), low, False).requires_grad_() for shape in shapes)
+    y = depthwise_conv.depthwise_conv1d(x, weight, bias, width - 1, after)
+    y.backward(guarded(torch.ones_like(y), low, False))
     _kept.clear()

@@ -11,13 +11,6 @@ from wayscan.ops import selective_scan
 from wayscan.ops.selective_scan import threads
 
 
-@pytest.fixture
-def two_threads():
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(1)
-
-
 def large(scan_problem):
     return scan_problem(batch=2, channels=96, length=80, states=16)
 

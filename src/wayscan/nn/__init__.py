@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wayscan.nn.attention import AttentionPool as AttentionPool
     from wayscan.nn.bidirectional import BidirectionalMamba as BidirectionalMamba
     from wayscan.nn.bidirectional import merge_directions as merge_directions
-    from wayscan.nn.convolution import depthwise_conv1d as depthwise_conv1d
     from wayscan.nn.heads import DisplacementHead as DisplacementHead
     from wayscan.nn.heads import MLPHead as MLPHead
     from wayscan.nn.heads import TanhHead as TanhHead
@@ -41,7 +40,6 @@ else:
             "AttentionPool": ".attention",
             "BidirectionalMamba": ".bidirectional",
             "merge_directions": ".bidirectional",
-            "depthwise_conv1d": ".convolution",
             "DisplacementHead": ".heads",
             "MLPHead": ".heads",
             "TanhHead": ".heads",

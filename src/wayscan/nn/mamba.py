@@ -8,9 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wayscan.nn.convolution import depthwise_conv1d
 from wayscan.nn.initialise import initial_log_rates, initial_skips, initialise_dt, precise
-from wayscan.ops import selective_scan, selective_step
+from wayscan.ops import depthwise_conv1d, selective_scan, selective_step
 
 
 class MambaState(NamedTuple):
@@ -34,8 +33,9 @@ class Direction(NamedTuple):
     A_log: Tensor
     D: Tensor
 
-    def convolve(self, padded: Float[Tensor, "B padded E"]) -> Float[Tensor, "B L E"]:
-        return F.silu(depthwise_conv1d(padded, self.conv1d.weight, self.conv1d.bias))
+    def convolve(self, x: Float[Tensor, "B R E"], before: int = 0) -> Float[Tensor, "B L E"]:
+        """Each step of x with its past, after `before` steps of zeros."""
+        return F.silu(depthwise_conv1d(x, self.conv1d.weight, self.conv1d.bias, before))
 
     def convolve_one(self, window: Float[Tensor, "B W E"]) -> Float[Tensor, "B E"]:
         """`convolve` for one step, where a plain sum costs less than calling a convolution."""
@@ -122,10 +122,10 @@ class SelectiveMixer(nn.Module):
         """
         way = self.direction(suffix)
         if state is None:
-            padded = F.pad(x, (0, 0, self.d_conv - 1, 0))
+            x = way.convolve(x, before=self.d_conv - 1)
         else:
-            padded = torch.cat([state.window.to(x.dtype), x], dim=1)
-        x = way.convolve(padded)
+            steps = torch.cat([state.window.to(x.dtype), x], dim=1)
+            x = way.convolve(steps)
         delta, A, B, C = way.scan_inputs(x)
         y, last = selective_scan(
             x.transpose(1, 2),
@@ -141,7 +141,7 @@ class SelectiveMixer(nn.Module):
             initial_state=None if state is None else state.scan,
         )
         if state is not None:
-            state = MambaState(padded[:, x.shape[1] :].clone(), last)
+            state = MambaState(steps[:, x.shape[1] :].clone(), last)
         return y.transpose(1, 2), state
 
     def direction(self, suffix: Literal["", "_b"]) -> Direction:

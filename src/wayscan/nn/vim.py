@@ -4,9 +4,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wayscan.nn.convolution import depthwise_conv1d
 from wayscan.nn.initialise import keep_initial_value, precise
 from wayscan.nn.regularise import DropPath, LayerScale
+from wayscan.ops import depthwise_conv1d
 
 
 class VimBlock(nn.Module):
@@ -77,4 +77,4 @@ class LocalConv(nn.Module):
 
     def forward(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "B L D"]:
         reach = self.conv.kernel_size[0] // 2
-        return x + depthwise_conv1d(F.pad(x, (0, 0, reach, reach)), self.conv.weight, self.conv.bias)
+        return x + depthwise_conv1d(x, self.conv.weight, self.conv.bias, before=reach, after=reach)

@@ -17,7 +17,6 @@ __getattr__, __dir__ = lazy_names(
     {
         "selective_scan": ".choose",
         "selective_step": ".choose",
-        "warmup": ".choose",
         "BACKENDS": ".choose",
     },
 )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wayscan.names import expect_one_of
+from wayscan.ops.dispatch import may_pass_the_dispatcher
 from wayscan.ops.selective_scan import launch
 from wayscan.ops.selective_scan.arguments import canonical, canonical_step, check_finite
 from wayscan.ops.selective_scan.operator import OPERATORS, STEPS
@@ -19,10 +20,6 @@ BACKENDS = ("reference", "fallback", "cpu", "triton")
 _NEEDS = {"cpu": "numba", "triton": "triton"}
 _RUNS_ON = {"cpu": {"cpu"}, "triton": {"cuda"}}
 _INSTALLED = {name for name in BACKENDS if name not in _NEEDS or find_spec(_NEEDS[name]) is not None}
-
-
-_is_compiling, _modes = torch.compiler.is_compiling, torch._C._len_torch_dispatch_stack
-_transforms = torch._C._functorch.peek_interpreter_stack  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @overload
@@ -114,7 +111,7 @@ def selective_scan(
             out, last = selective_scan_reference(*inputs, delta_softplus=delta_softplus)
     else:
         save = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
-        past_dispatcher = engine == "cpu" and not save and _may_pass_the_dispatcher(u)
+        past_dispatcher = engine == "cpu" and not save and may_pass_the_dispatcher(u)
         scan: Any = launch.forward if past_dispatcher else OPERATORS[engine]
         out, last, _ = scan(*inputs, delta_softplus, save, return_last_state)
     out = out if out.dtype is u.dtype else out.to(u.dtype)
@@ -146,7 +143,7 @@ def selective_step(
     """
     tensors, plain = canonical_step(state, u, delta, A, B, C, D, z, delta_bias)
     engine = _choose(backend, u, A)
-    if engine == "cpu" and plain and _may_pass_the_dispatcher(u):
+    if engine == "cpu" and plain and may_pass_the_dispatcher(u):
         return launch.step(*tensors, delta_softplus=delta_softplus)
     dtype = _computed_in(engine, tensors)
     if state.dtype is not dtype and not state.is_complex():
@@ -158,14 +155,6 @@ def selective_step(
         with torch.no_grad():
             out = selective_step_reference(*inputs, delta_softplus=delta_softplus)
     return out if out.dtype is u.dtype else out.to(u.dtype)
-
-
-def warmup() -> None:
-    """Compile the CPU kernels, or load them: do it once at start-up, or in an image's build."""
-    if "cpu" in _INSTALLED:
-        x = torch.ones(1, 1, 1, requires_grad=True)
-        selective_scan(x, x, x[0], x, x, backend="cpu").sum().backward()
-        selective_step(x.detach().clone(), x[0], x[0], x[0], x[0], x[0], backend="cpu")
 
 
 def _choose(backend: str | None, u: Tensor, A: Tensor) -> str:
@@ -194,19 +183,6 @@ def _fastest(u: Tensor, A: Tensor) -> str:
             return "fallback"
     engine = "cpu" if u.is_cpu else "triton" if u.is_cuda else "fallback"
     return engine if engine in _INSTALLED else "fallback"
-
-
-def _may_pass_the_dispatcher(u: Tensor) -> bool:
-    """True where nobody watches operators: no tracing, no transforms, no modes, no tensor subclass.
-
-    On small inputs the dispatcher takes as long as the kernel.
-    """
-    return (
-        (type(u) is Tensor or type(u) is torch.nn.Parameter)
-        and not _is_compiling()
-        and not _modes()
-        and _transforms() is None
-    )
 
 
 def _computed_in(engine: str, tensors: Iterable[Tensor | None]) -> torch.dtype:

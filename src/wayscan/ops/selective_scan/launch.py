@@ -9,16 +9,15 @@ import math
 import threading
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from wayscan.ops.memory import MANY_FLOATS, empty
 from wayscan.ops.selective_scan.kernels import KERNELS
 from wayscan.ops.selective_scan.threads import run_on_threads
 
 FEW_STATES = 200_000  # under this many, waking a second thread costs more than it saves
 TASKS = 8  # at least, whatever the number of threads, so that sums do not depend on it
-MANY_FLOATS = 1 << 20  # from here on numpy asks for huge pages
 
 
 def checkpoint_shape(batch, channels, length, states, groups):
@@ -36,9 +35,9 @@ def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, 
     A, D, delta_bias, initial_state = _contiguous(A, D, delta_bias, initial_state)
     batch, channels, length = u.shape
     states, groups = A.shape[1], B.shape[1]
-    out, last = _empty_like(u), _empty((batch, channels, states) if keep_last else (0,))
+    out, last = _empty_like(u), empty((batch, channels, states) if keep_last else (0,))
     blocks = groups * _blocks(channels, groups)
-    checkpoints = _empty(checkpoint_shape(batch, channels, length, states, groups) if save else (0,))
+    checkpoints = empty(checkpoint_shape(batch, channels, length, states, groups) if save else (0,))
     if save:
         kernels = KERNELS.compiled("cpu")
         used = batch * blocks * ((length - 1) // kernels.STEPS) * states * kernels.WIDTH
@@ -170,16 +169,6 @@ def _contiguous(*tensors: Any) -> list[Any]:
 # ---- memory ---------------------------------------------------------------------------------------------
 
 
-def _empty(shape: tuple[int, ...]) -> Tensor:
-    """Like torch.empty, but numpy asks for huge pages: faulting small ones in can cost more than the scan."""
-    count = math.prod(shape)
-    return (
-        torch.from_numpy(np.empty(count, np.float32)).view(shape)
-        if count > MANY_FLOATS
-        else torch.empty(shape)
-    )
-
-
 def _empty_like(x: Tensor | None) -> Tensor:
     """A tensor of x's memory layout; an empty one if x is absent."""
     if x is None:
@@ -187,7 +176,7 @@ def _empty_like(x: Tensor | None) -> Tensor:
     if x.numel() <= MANY_FLOATS:
         return torch.empty_like(x)
     strides = torch.empty_like(x, device="meta").stride()
-    return _empty((x.numel(),)).as_strided(x.shape, strides)
+    return empty((x.numel(),)).as_strided(x.shape, strides)
 
 
 _memory = threading.local()
@@ -198,7 +187,7 @@ def _workspace(*shapes: tuple[int, ...]) -> list[Tensor]:
     counts = [math.prod(shape) for shape in shapes]
     kept = getattr(_memory, "floats", None)
     if kept is None or kept.numel() < sum(counts):
-        kept = _memory.floats = _empty((sum(counts),))
+        kept = _memory.floats = empty((sum(counts),))
     parts = kept[: sum(counts)].split(counts)
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
@@ -208,7 +197,7 @@ def _run(worker: str, problem) -> None:
     states = problem.batches * problem.channels * problem.length * problem.states
     threads = 1 if states < FEW_STATES else min(torch.get_num_threads(), problem.tasks)
     floats = KERNELS.compiled("problem").scratch_floats(problem.states)
-    scratch = _empty((threads * floats,))
+    scratch = empty((threads * floats,))
     counters = (ctypes.c_int64 * 16)()  # two of them, a cache line apart
     problem.next_task = ctypes.addressof(counters)
     problem.next_thread = problem.next_task + 64
