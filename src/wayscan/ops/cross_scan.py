@@ -7,9 +7,14 @@ Results lie in memory with channels running fastest, then the four ways, then th
 one piece, and all four ways together are one sequence of 4·C channels for the scan, without a copy.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from wayscan.ops.dispatch import may_pass_the_dispatcher
 
 
 def cross_scan(x: Tensor) -> Tensor:
@@ -23,7 +28,7 @@ def cross_scan(x: Tensor) -> Tensor:
     """
     if x.ndim != 4:
         raise ValueError(f"cross_scan: x has shape {tuple(x.shape)}, expected an image (B, C, H, W)")
-    return _CrossScan.apply(x)
+    return _CrossScan.apply(x) if torch.is_grad_enabled() else _scanned(x)
 
 
 def cross_order(x: Tensor) -> Tensor:
@@ -40,11 +45,13 @@ def cross_order(x: Tensor) -> Tensor:
     if x.ndim != 5 or x.shape[3] != 4:
         raise ValueError(f"cross_order: x has shape {tuple(x.shape)}, expected (B, H, W, 4, C)")
     batch, height, width, _, channels = x.shape
-    way = torch.arange(4, device=x.device).repeat(height * width)
-    order = _pixel_of_step(height, width, x.device) * 4 + way
-    inverse = _steps_of_pixel(height, width, x.device).flatten()
+    tables = _tables_for(x, height, width)
     rows = x.reshape(batch, height * width * 4, channels)
-    return _Permuted.apply(rows, order, inverse).view(batch, height * width, 4, channels)
+    if torch.is_grad_enabled():
+        rows = _Permuted.apply(rows, tables.row_of_step, tables.steps_of_pixel.flatten())
+    else:
+        rows = rows.index_select(1, tables.row_of_step)
+    return rows.view(batch, height * width, 4, channels)
 
 
 def cross_merge(y: Tensor, height: int, width: int) -> Tensor:
@@ -61,17 +68,14 @@ def cross_merge(y: Tensor, height: int, width: int) -> Tensor:
             f"cross_merge: y has shape {tuple(y.shape)}, expected (B, 4, C, {height * width}) for an image "
             f"of {height} × {width}; give the height and width of the image that was scanned"
         )
-    return _CrossMerge.apply(y, height, width)
+    return _CrossMerge.apply(y, height, width) if torch.is_grad_enabled() else _merged(y, height, width)
 
 
 class _CrossScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        ctx.image_size = height, width
-        pixels = x.flatten(2).transpose(1, 2)
-        steps = pixels.index_select(1, _pixel_of_step(height, width, x.device))
-        return steps.view(batch, height * width, 4, channels).permute(0, 2, 3, 1)
+        ctx.image_size = x.shape[2:]
+        return _scanned(x)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
@@ -81,14 +85,7 @@ class _CrossScan(torch.autograd.Function):
 class _CrossMerge(torch.autograd.Function):
     @staticmethod
     def forward(ctx, y: Tensor, height: int, width: int) -> Tensor:
-        batch, _, channels, length = y.shape
-        ctx.image_size = height, width
-        steps = y.permute(0, 3, 1, 2).reshape(batch * length * 4, channels)
-        first_step = torch.arange(0, batch * length * 4, length * 4, device=y.device)
-        steps_of_pixel = _steps_of_pixel(height, width, y.device) + first_step[:, None, None]
-        # A bag of rows, summed: one pass over y, six times faster than gathering four images and adding them.
-        pixels = F.embedding_bag(steps_of_pixel.flatten(0, 1), steps, mode="sum")
-        return pixels.view(batch, height, width, channels).permute(0, 3, 1, 2)
+        return _merged(y, height, width)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
@@ -109,18 +106,52 @@ class _Permuted(torch.autograd.Function):
         return _Permuted.apply(grad, inverse, order), None, None
 
 
-def _pixel_of_step(height: int, width: int, device: torch.device) -> Tensor:
-    """(L · 4,): the pixel that each way stands on, step after step."""
-    rows = torch.arange(height * width, device=device)
-    columns = rows.view(height, width).t().flatten()
-    forwards = torch.stack([rows, columns], dim=1)
-    return torch.cat([forwards, forwards.flip(0)], dim=1).flatten()
+def _scanned(x: Tensor) -> Tensor:
+    batch, channels, height, width = x.shape
+    pixels = x.flatten(2).transpose(1, 2)
+    steps = pixels.index_select(1, _tables_for(x, height, width).pixel_of_step)
+    return steps.view(batch, height * width, 4, channels).permute(0, 2, 3, 1)
 
 
-def _steps_of_pixel(height: int, width: int, device: torch.device) -> Tensor:
-    """(L, 4): for each pixel, where each way passes it, as an index into `_pixel_of_step`."""
-    rows = torch.arange(height * width, device=device)
-    columns = rows.view(width, height).t().flatten()
-    forwards = torch.stack([rows, columns], dim=1)
-    last = height * width - 1
-    return torch.cat([forwards, last - forwards], dim=1) * 4 + torch.arange(4, device=device)
+def _merged(y: Tensor, height: int, width: int) -> Tensor:
+    batch, _, channels, length = y.shape
+    steps = y.permute(0, 3, 1, 2).reshape(batch * length * 4, channels)
+    first_step = torch.arange(0, batch * length * 4, length * 4, device=y.device)
+    steps_of_pixel = _tables_for(y, height, width).steps_of_pixel + first_step[:, None, None]
+    # A bag of rows, summed: one pass over y, six times faster than gathering four images and adding them.
+    pixels = F.embedding_bag(steps_of_pixel.flatten(0, 1), steps, mode="sum")
+    return pixels.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+class _Tables(NamedTuple):
+    """Where the four ways go in an image of L pixels.
+
+    Attributes:
+        pixel_of_step: (L · 4,) the pixel that each way stands on, step after step.
+        steps_of_pixel: (L, 4) for each pixel, where each way passes it, as an index into `pixel_of_step`.
+        row_of_step: (L · 4,) as `pixel_of_step`, where a pixel has a row for each way.
+    """
+
+    pixel_of_step: Tensor
+    steps_of_pixel: Tensor
+    row_of_step: Tensor
+
+
+def _tables_for(x: Tensor, height: int, width: int) -> _Tables:
+    """Made once for each size: in a small image they would take longer than moving the pixels."""
+    return (_kept_tables if may_pass_the_dispatcher(x) else _tables)(height, width, x.device)
+
+
+def _tables(height: int, width: int, device: torch.device) -> _Tables:
+    pixels, ways = torch.arange(height * width, device=device), torch.arange(4, device=device)
+    forwards = torch.stack([pixels, pixels.view(height, width).t().flatten()], dim=1)
+    pixel_of_step = torch.cat([forwards, forwards.flip(0)], dim=1)
+    passes = torch.stack([pixels, pixels.view(width, height).t().flatten()], dim=1)
+    steps_of_pixel = torch.cat([passes, height * width - 1 - passes], dim=1) * 4 + ways
+    return _Tables(pixel_of_step.flatten(), steps_of_pixel, (pixel_of_step * 4 + ways).flatten())
+
+
+@lru_cache(maxsize=64)
+def _kept_tables(height: int, width: int, device: torch.device) -> _Tables:
+    with torch.inference_mode(False):  # or they could not be used in training later
+        return _tables(height, width, device)
