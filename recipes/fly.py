@@ -9,7 +9,8 @@ forests are not looked at: measure in those once, by `python -m benchmarks.fly_f
 
 TD3 begins with an actor that flies and critics that know nothing. The actor is held still until the critics
 have had `--policy-starts` updates, then moves slowly, and is held to what was flown (`--behaviour-weight`):
-with weight 0 a few hundred of its updates unlearn all. What sees stays as the imitation left it unless
+with weight 0 a few hundred of its updates unlearn all. Critics come to the level of their returns in some
+1 / (tau (1 - gamma)) updates, 20,000 at the usual tau of .005; so theirs follow faster. What sees stays as the imitation left it unless
 `--learn-encoder` is given: less to forget, and all networks look once.
 """
 
@@ -51,6 +52,7 @@ def td3(arguments: Namespace) -> FlyTrainConfig:
         freeze_encoder=not arguments.learn_encoder,
         max_timesteps=arguments.td3_steps,
         policy_starts=arguments.policy_starts,
+        tau=arguments.tau,
         actor_lr=arguments.actor_lr,
         behaviour_weight=arguments.behaviour_weight,
         critic_lr=3e-4,
@@ -110,6 +112,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--imitation-steps", type=int, default=14_000)
     parser.add_argument("--td3-steps", type=int, default=8_000, help="0 leaves TD3 out")
     parser.add_argument("--policy-starts", type=int, default=2_500, help="updates of the critics alone")
+    parser.add_argument("--tau", type=float, default=0.03, help="how fast TD3's targets follow")
     parser.add_argument("--actor-lr", type=float, default=3e-5)
     parser.add_argument("--behaviour-weight", type=float, default=10.0, help="of TD3+BC's second term")
     parser.add_argument("--learn-encoder", action="store_true", help="let TD3 change what sees, too")
