@@ -10,8 +10,9 @@ forests are not looked at: measure in those once, by `python -m benchmarks.fly_f
 TD3 begins with an actor that flies and critics that know nothing. The actor is held still until the critics
 have had `--policy-starts` updates, then moves slowly, and is held to what was flown (`--behaviour-weight`):
 with weight 0 a few hundred of its updates unlearn all. Critics come to the level of their returns in some
-1 / (tau (1 - gamma)) updates, 20,000 at the usual tau of .005; so theirs follow faster. What sees stays as the imitation left it unless
-`--learn-encoder` is given: less to forget, and all networks look once.
+1 / (tau (1 - gamma)) updates, 20,000 at the usual tau of .005, so their targets follow faster (`--tau`). What
+sees stays as the imitation left it unless `--learn-encoder` is given: less to forget, and all networks look
+once.
 """
 
 import json
@@ -110,11 +111,11 @@ def main(words: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--init", help="a pilot to do TD3 with, instead of one made by imitation")
     parser.add_argument("--imitation-steps", type=int, default=14_000)
-    parser.add_argument("--td3-steps", type=int, default=8_000, help="0 leaves TD3 out")
-    parser.add_argument("--policy-starts", type=int, default=2_500, help="updates of the critics alone")
+    parser.add_argument("--td3-steps", type=int, default=16_000, help="0 leaves TD3 out")
+    parser.add_argument("--policy-starts", type=int, default=8_000, help="updates of the critics alone")
     parser.add_argument("--tau", type=float, default=0.03, help="how fast TD3's targets follow")
     parser.add_argument("--actor-lr", type=float, default=3e-5)
-    parser.add_argument("--behaviour-weight", type=float, default=10.0, help="of TD3+BC's second term")
+    parser.add_argument("--behaviour-weight", type=float, default=5.0, help="of TD3+BC's second term")
     parser.add_argument("--learn-encoder", action="store_true", help="let TD3 change what sees, too")
     parser.add_argument("--evaluate-every", type=int, default=2_000, help="steps of TD3")
     parser.add_argument("--episodes", type=int, default=100, help="tuning forests for the card")

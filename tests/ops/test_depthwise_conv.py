@@ -58,6 +58,16 @@ def test_the_kernels_agree_with_torch_at_any_shape(batch, rows, channels, width,
         torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("has_gradients", [True, False])
+def test_silu_afterwards(has_gradients, monkeypatch):
+    x, weight, bias = problem(2, 9, 33, 4)
+    expected = F.silu(depthwise_conv1d(x, weight, bias, 3))
+    with torch.set_grad_enabled(has_gradients):
+        torch.testing.assert_close(depthwise_conv1d(x, weight, bias, 3, silu=True), expected)
+        monkeypatch.setenv("WAYSCAN_SCAN", "fallback")
+        torch.testing.assert_close(depthwise_conv1d(x, weight, bias, 3, silu=True), expected)
+
+
 def test_memory_may_lie_in_any_way():
     x, weight, bias = problem(3, 11, 40, 4)
     wanted = depthwise_conv1d(x, weight, bias, 3)

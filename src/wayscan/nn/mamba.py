@@ -35,7 +35,7 @@ class Direction(NamedTuple):
 
     def convolve(self, x: Float[Tensor, "B R E"], before: int = 0) -> Float[Tensor, "B L E"]:
         """Each step of x with its past, after `before` steps of zeros."""
-        return F.silu(depthwise_conv1d(x, self.conv1d.weight, self.conv1d.bias, before))
+        return depthwise_conv1d(x, self.conv1d.weight, self.conv1d.bias, before, silu=True)
 
     def convolve_one(self, window: Float[Tensor, "B W E"]) -> Float[Tensor, "B E"]:
         """`convolve` for one step, where a plain sum costs less than calling a convolution."""

@@ -29,6 +29,7 @@ def depthwise_conv1d(
     bias: Float[Tensor, "D"] | None,
     before: int = 0,
     after: int = 0,
+    silu: bool = False,
 ) -> Float[Tensor, "B L D"]:
     """Convolve every channel with a kernel of its own.
 
@@ -37,13 +38,15 @@ def depthwise_conv1d(
     Args:
         x: (B, R, D). weight: (D, 1, W), as `nn.Conv1d(D, D, W, groups=D)` keeps it. bias: (D,).
         before, after: rows of zeros around x; before = W − 1 alone is causal.
+        silu: return silu(out).
 
     Returns:
         (B, L, D) with L = before + R + after − W + 1.
     """
     if torch.is_grad_enabled():
-        return _DepthwiseConv1d.apply(x, weight, bias, before, after)
-    return _convolve(x, weight, bias, before, after)
+        y = _DepthwiseConv1d.apply(x, weight, bias, before, after)
+        return F.silu(y) if silu else y
+    return _convolve(x, weight, bias, before, after, silu)
 
 
 class _DepthwiseConv1d(torch.autograd.Function):
@@ -68,18 +71,21 @@ class _DepthwiseConv1d(torch.autograd.Function):
         return *(each if wants else None for each, wants in wanted), None, None
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, before: int, after: int) -> Tensor:
+def _convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, before: int, after: int, silu: bool = False
+) -> Tensor:
     if not _kernels_take(x, weight):
         image = F.pad(x, (0, 0, before, after)).transpose(1, 2).unsqueeze(2)
         y = F.conv2d(image, weight.unsqueeze(2), bias, groups=weight.shape[0])
-        return y.squeeze(2).transpose(1, 2)
+        y = y.squeeze(2).transpose(1, 2)
+        return F.silu(y) if silu else y
     x, taps = _rows(x), weight.squeeze(1).t().contiguous()
     bias = None if bias is None else bias.contiguous()
     batches, rows, channels = x.shape
     y = empty((batches, max(0, before + rows + after - len(taps) + 1), channels))
     problem = _describe(x, y, len(taps), before)
     problem.weight, problem.bias = taps.data_ptr(), 0 if bias is None else bias.data_ptr()
-    problem.tasks = batches
+    problem.silu, problem.tasks = silu, batches
     _run("convolve_worker", problem)
     return y
 

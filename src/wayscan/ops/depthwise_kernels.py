@@ -16,6 +16,7 @@ from wayscan.ops.selective_scan.simd import (
     fma,
     load,
     load_first,
+    sigmoid,
     splat,
     store,
     store_first,
@@ -34,7 +35,7 @@ class Problem(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_int64)
         for name in (
-            *("batches", "rows", "length", "channels", "taps", "before"),
+            *("batches", "rows", "length", "channels", "taps", "before", "silu"),
             *("x", "x_batch", "x_time", "weight", "bias", "y", "y_batch", "y_time", "sums"),
             *("tasks", "next_task"),
         )
@@ -72,7 +73,7 @@ def _convolve_row(p, x, y, t):
         for k in range(first, end):
             value = _get(x, (t + k - p.before) * p.x_time + c, lanes)
             total = fma(value, _get(p.weight, k * p.channels + c, lanes), total)
-        _put(y, t * p.y_time + c, lanes, total)
+        _put(y, t * p.y_time + c, lanes, total * sigmoid(total) if p.silu != 0 else total)
 
 
 @njit
