@@ -197,7 +197,7 @@ def _with_file(arguments: Sequence[str]) -> list[str]:
     place = words.index("--config")
     if place + 1 == len(words):
         raise ValueError("--config is the last word; expected a YAML file of flags after it")
-    from wayscan.data.runs.settings import read_settings
+    from wayscan.data.runs.reading import read_settings
 
     settings = read_settings(Path(words[place + 1]))
     given = [*words[:place], *words[place + 2 :]]

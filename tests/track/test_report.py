@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from wayscan.data.records import Clip
-from wayscan.track.evaluate import Answer, Journey, StaticBox, evaluate
-from wayscan.track.report import BASELINE, Evaluation
+from wayscan.track.evaluate import BASELINE, Answer, Journey, StaticBox, evaluate
+from wayscan.track.report import Evaluation
 from wayscan.track.show import draw
 from wayscan.track.submit import write_submission
 

@@ -49,6 +49,9 @@ class Follower(Protocol):
         """The next frame's `Answer`."""
 
 
+BASELINE = "static box"  # what StaticBox is called
+
+
 class StaticBox:
     """The trivial baseline: the first box, for ever."""
 

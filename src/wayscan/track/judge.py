@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from wayscan.track.evaluate import Follower, OpenCvTracker, Peer, StaticBox, evaluate
+from wayscan.track.evaluate import BASELINE, Follower, OpenCvTracker, Peer, StaticBox, evaluate
 from wayscan.track.open import checkpoint_trackers, open_tracker
-from wayscan.track.report import BASELINE, Evaluation
+from wayscan.track.report import Evaluation
 from wayscan.track.sequences import Sequences
 
 

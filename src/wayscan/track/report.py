@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wayscan.track.evaluate import Result
+from wayscan.track.show import REPORT, draw
 from wayscan.track.submit import Benchmark, write_submission
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-BASELINE = "static box"
 COLUMNS = {
     "auc": "AUC",
     "ao": "AO",
@@ -27,7 +27,6 @@ COLUMNS = {
     "auroc": "AUROC",
     "fps": "frames/s",
 }
-REPORT = "report.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,8 +87,6 @@ class Evaluation:
 
     def keep(self, folder: Path | str | None, benchmark: Benchmark | None = None) -> list[Path]:
         """Write report.json, the figures, and the result files of a benchmark; what was written."""
-        from wayscan.track.show import draw
-
         folder = Path(folder or "wayscan-evaluation")
         written = [self.write(folder)]
         if self.result.curves:

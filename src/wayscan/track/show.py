@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wayscan.data.fonts import Language, font_settings
+from wayscan.track.evaluate import BASELINE
 from wayscan.track.metrics import (
     NORMALISED_THRESHOLDS,
     PIXEL_THRESHOLDS,
@@ -18,7 +19,6 @@ from wayscan.track.metrics import (
     SUCCESS_THRESHOLDS,
 )
 from wayscan.track.play import BOXES
-from wayscan.track.report import BASELINE, REPORT
 from wayscan.train.show import draw_curves
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#3b6fb6", "#d1662a", "#3c8d5a", "#8a5aa8", "#a6862c", "#5f6b77")
 GREY = "#9a9a9a"
+REPORT = "report.json"  # of an evaluation
 MOST_BARS = 40
 WORDS = {
     "success": "成功率", "precision": "精度", "normalised precision": "归一化精度",

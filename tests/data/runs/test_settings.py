@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from wayscan.data.runs.folder import Run
+from wayscan.data.runs.reading import read_settings
 from wayscan.data.runs.settings import (
     MAY_CHANGE,
     Difference,
@@ -15,7 +16,6 @@ from wayscan.data.runs.settings import (
     differences,
     free_keys,
     plain,
-    read_settings,
 )
 
 

@@ -21,6 +21,6 @@ __getattr__, __dir__ = lazy_names(
         "difference_table": ".settings",
         "free_keys": ".settings",
         "plain": ".settings",
-        "read_settings": ".settings",
+        "read_settings": ".reading",
     },
 )

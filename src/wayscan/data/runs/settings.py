@@ -1,4 +1,4 @@
-"""Settings as plain data: written to a run folder, read from YAML or from a run, and compared."""
+"""Settings as plain data: written to a run folder, made into dataclasses again, and compared."""
 
 import dataclasses
 import json
@@ -77,30 +77,6 @@ def difference_table(rows: Sequence[Difference], before: str = "the run", now: s
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells
     )
     return "\n".join(f"  {row}".rstrip() for row in rows_of_text)
-
-
-def read_settings(source: Path) -> dict[str, Any]:
-    """The settings in a YAML file (`--config FILE.yaml`) or those of an earlier run (`--config RUN`)."""
-    source = Path(source)
-    if source.is_dir():
-        from wayscan.data.runs.folder import Run
-
-        return dict(Run.open(source).about["config"])
-    if not source.is_file():
-        raise ValueError(
-            f"settings {source} do not exist; expected a YAML file or a run folder: check the path"
-        )
-    import yaml
-
-    try:
-        settings = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"settings {source} are not valid YAML: {error}") from error
-    if not isinstance(settings, dict):
-        raise ValueError(
-            f"settings {source} hold {type(settings).__name__}; expected a mapping of names to values"
-        )
-    return settings
 
 
 def build_settings(kind: type[Config], settings: Mapping[str, Any], where: str = "settings") -> Config:
