@@ -19,7 +19,7 @@ from wayscan.ops.memory import empty
 from wayscan.ops.selective_scan.threads import run_on_threads
 
 KERNELS = KernelSet(package="wayscan.ops", sources=("selective_scan/simd.py", "depthwise_kernels.py"))
-SHARES = 8  # of the batch, whatever the number of threads, so that sums do not depend on it
+TASKS = 8  # whatever the number of threads, so that sums do not depend on it
 FEW_PRODUCTS = 500_000  # under this many, waking a second thread costs more than it saves
 
 
@@ -85,7 +85,7 @@ def _convolve(
     y = empty((batches, max(0, before + rows + after - len(taps) + 1), channels))
     problem = _describe(x, y, len(taps), before)
     problem.weight, problem.bias = taps.data_ptr(), 0 if bias is None else bias.data_ptr()
-    problem.silu, problem.tasks = silu, batches
+    problem.silu = silu
     _run("convolve_worker", problem)
     return y
 
@@ -103,10 +103,9 @@ def _weight_gradients(
             taps.append(product.sum((0, 1), dtype=weight.dtype))
         return torch.stack(taps, dim=-1).unsqueeze(1), grad.sum((0, 1), dtype=weight.dtype)
     x, grad, taps = _rows(x), _rows(grad), weight.shape[-1]
-    shares = max(1, min(x.shape[0], SHARES))
-    sums = torch.zeros(shares, taps + 1, x.shape[2])
+    sums = torch.zeros(TASKS, taps + 1, x.shape[2])
     problem = _describe(x, grad, taps, before)
-    problem.sums, problem.tasks = sums.data_ptr(), shares
+    problem.sums = sums.data_ptr()
     _run("sums_worker", problem)
     total = sums.sum(0)
     return total[:taps].t().unsqueeze(1), total[taps]
@@ -133,7 +132,7 @@ def _describe(x: Tensor, y: Tensor, taps: int, before: int):
     """What both kernels are told of x (B, R, D) and of what comes out, or its gradient, (B, L, D)."""
     problem = KERNELS.compiled("depthwise_kernels").Problem()
     problem.batches, problem.rows, problem.channels = x.shape
-    problem.length, problem.taps, problem.before = y.shape[1], taps, before
+    problem.length, problem.taps, problem.before, problem.tasks = y.shape[1], taps, before, TASKS
     problem.x, problem.x_batch, problem.x_time = x.data_ptr(), x.stride(0), x.stride(1)
     problem.y, problem.y_batch, problem.y_time = y.data_ptr(), y.stride(0), y.stride(1)
     return problem
@@ -141,7 +140,7 @@ def _describe(x: Tensor, y: Tensor, taps: int, before: int):
 
 def _run(worker: str, problem) -> None:
     products = problem.batches * problem.length * problem.channels * problem.taps
-    threads = 1 if products < FEW_PRODUCTS else min(torch.get_num_threads(), problem.tasks)
+    threads = 1 if products < FEW_PRODUCTS else min(torch.get_num_threads(), TASKS)
     counter = ctypes.c_int64(0)
     problem.next_task = ctypes.addressof(counter)
     run_on_threads(getattr(KERNELS.compiled("depthwise_kernels"), worker), ctypes.addressof(problem), threads)

@@ -29,7 +29,7 @@ class Problem(ctypes.Structure):
 
     x (B, rows, D) with strides x_batch, x_time and 1 · weight (W, D), bias (D,), both dense ·
     out or grad_out (B, L, D) with strides y_batch, y_time and 1 ·
-    sums (shares, W + 1, D): partial gradients of the weight, and of the bias in the last row.
+    sums (tasks, W + 1, D): partial gradients of the weight, and of the bias in the last row.
     """
 
     _fields_ = [
@@ -90,25 +90,33 @@ def _add_row_to_sums(p, x, y, sums, t):
         _put(sums, at, lanes, grad + _get(sums, at, lanes))
 
 
+@njit(forceinline=True)
+def _share(p, task):
+    """The first output row of a task and the first of the next, counted through the batch."""
+    rows = p.batches * p.length
+    return rows * task // p.tasks, rows * (task + 1) // p.tasks
+
+
 @cfunc(types.void(_record), **OPTIONS)
 def convolve_worker(problem):
-    """Convolve batch elements until none is left."""
+    """Convolve shares of the rows until none is left."""
     p = carray(problem, (1,))[0]
-    batch = take_ticket(p.next_task)
-    while batch < p.tasks:
-        for t in range(p.length):
+    task = take_ticket(p.next_task)
+    while task < p.tasks:
+        for row in range(*_share(p, task)):
+            batch, t = row // p.length, row % p.length
             _convolve_row(p, p.x + 4 * batch * p.x_batch, p.y + 4 * batch * p.y_batch, t)
-        batch = take_ticket(p.next_task)
+        task = take_ticket(p.next_task)
 
 
 @cfunc(types.void(_record), **OPTIONS)
 def sums_worker(problem):
-    """Sum the gradients of shares of the batch, into zeros, until none is left."""
+    """Sum the gradients of shares of the rows, into zeros, until none is left."""
     p = carray(problem, (1,))[0]
-    share = take_ticket(p.next_task)
-    while share < p.tasks:
-        sums = p.sums + 4 * share * (p.taps + 1) * p.channels
-        for batch in range(p.batches * share // p.tasks, p.batches * (share + 1) // p.tasks):
-            for t in range(p.length):
-                _add_row_to_sums(p, p.x + 4 * batch * p.x_batch, p.y + 4 * batch * p.y_batch, sums, t)
-        share = take_ticket(p.next_task)
+    task = take_ticket(p.next_task)
+    while task < p.tasks:
+        sums = p.sums + 4 * task * (p.taps + 1) * p.channels
+        for row in range(*_share(p, task)):
+            batch, t = row // p.length, row % p.length
+            _add_row_to_sums(p, p.x + 4 * batch * p.x_batch, p.y + 4 * batch * p.y_batch, sums, t)
+        task = take_ticket(p.next_task)
