@@ -82,7 +82,7 @@ def _convolve(
     x, taps = _rows(x), weight.squeeze(1).t().contiguous()
     bias = None if bias is None else bias.contiguous()
     batches, rows, channels = x.shape
-    y = empty((batches, max(0, before + rows + after - len(taps) + 1), channels))
+    y = empty((batches, before + rows + after - len(taps) + 1, channels))
     problem = _describe(x, y, len(taps), before)
     problem.weight, problem.bias = taps.data_ptr(), 0 if bias is None else bias.data_ptr()
     problem.silu = silu
