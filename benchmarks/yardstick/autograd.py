@@ -4,14 +4,12 @@ Letters of the shapes: B batch, D channels, L length, N state, G groups of chann
 """
 
 import ctypes
-import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from wayscan.ops.selective_scan.launch import MANY_FLOATS
+from wayscan.ops.memory import empty  # as wayscan's own kernels allocate: both shall have huge pages
 
 from .build import yardstick
 
@@ -64,9 +62,9 @@ class _Scan(torch.autograd.Function):
     def forward(ctx, u, delta, A, B, C, D, z, bias, softplus):
         arrays = _dense(u=u, delta=delta, A=A, B=_steps_first(B), C=_steps_first(C), D=D, z=z, bias=bias)
         batch, channels, length = u.shape
-        out, checkpoints = _empty(u.shape), None
+        out, checkpoints = empty(u.shape), None
         if any(ctx.needs_input_grad):
-            checkpoints = _empty((batch, channels // LANES, -(-length // CHUNK), A.shape[1], LANES))
+            checkpoints = empty((batch, channels // LANES, -(-length // CHUNK), A.shape[1], LANES))
         _call("scan512_forward", softplus, arrays | {"out": out, "checkpoints": checkpoints})
         ctx.save_for_backward(*arrays.values(), checkpoints)
         ctx.names, ctx.softplus, ctx.grouped = tuple(arrays), softplus, B.ndim == 4
@@ -80,14 +78,14 @@ class _Scan(torch.autograd.Function):
         batch, channels, _ = u.shape
         shares = _shares(batch * B.shape[1], channels // LANES // B.shape[1])
         results = {
-            "grad_u": _empty(u.shape),
-            "grad_delta": _empty(u.shape),
-            "grad_z": None if z is None else _empty(u.shape),
-            "grad_A": _empty((batch, *A.shape)),
-            "grad_B": _empty((shares, *B.shape)),
-            "grad_C": _empty((shares, *B.shape)),
-            "grad_D": _empty((batch, channels)),
-            "grad_bias": _empty((batch, channels)),
+            "grad_u": empty(u.shape),
+            "grad_delta": empty(u.shape),
+            "grad_z": None if z is None else empty(u.shape),
+            "grad_A": empty((batch, *A.shape)),
+            "grad_B": empty((shares, *B.shape)),
+            "grad_C": empty((shares, *B.shape)),
+            "grad_D": empty((batch, channels)),
+            "grad_bias": empty((batch, channels)),
         }
         inputs = arrays | {"checkpoints": checkpoints, "grad_out": grads[0].contiguous()}
         _call("scan512_backward", ctx.softplus, inputs | results, shares)
@@ -138,11 +136,3 @@ def _states_first(partial: Tensor, grouped: bool) -> Tensor:
     """(shares, B, G, L, N) → (B, G, N, L) or (B, N, L)."""
     total = (partial.sum(0) if len(partial) > 1 else partial[0]).mT
     return total if grouped else total.squeeze(1)
-
-
-def _empty(shape: tuple[int, ...]) -> Tensor:
-    """Allocated as wayscan's own kernels allocate: numpy asks for huge pages, and both shall have them."""
-    count = math.prod(shape)
-    if count <= MANY_FLOATS:
-        return torch.empty(shape)
-    return torch.from_numpy(np.empty(count, np.float32)).view(shape)
