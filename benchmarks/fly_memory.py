@@ -58,7 +58,7 @@ def one_update(settings: dict[str, Any], batch: int) -> Peak:
         acted = rng.uniform(-1, 1, (count, 3)).astype(np.float32)
         frames = rng.integers(0, 256, (count, moments, 1, 128, 128), np.uint8)
         zeros = np.zeros((count, 1), np.float32)
-        agent.learn(Windows(frames, states, acted, zeros, zeros, acted))
+        agent.td3.learn(Windows(frames, states, acted, zeros, zeros, acted))
 
     update(1)
     standing = resident_bytes()

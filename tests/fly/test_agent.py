@@ -47,8 +47,8 @@ def test_the_actors_update_trains_the_actors_stream_and_not_the_critics():
     made = agent(policy_freq=1)
     nets = made.networks
     policy, judge = weights(nets.policy), weights(nets.judge)
-    base, depth, _, _ = made._moments(made._sampled("replay", 1))
-    made._update_actor(base, depth, torch.zeros(4, 2))
+    base, depth, _, _ = made.td3.moments(made.sampled("replay", 1))
+    made.td3._update_actor(base, depth, torch.zeros(4, 2))
     assert moved(policy, nets.policy) == set(policy) - {IDLE}
     assert moved(judge, nets.judge) == set()
     assert all(parameter.grad is None for parameter in nets.judge.parameters())
@@ -79,11 +79,11 @@ def test_an_actor_is_held_to_what_was_done():
     moved_by, acted = {}, torch.tensor([[0.9, -0.9]] * 4)
     for weight in (0.0, 1e3):
         made = agent(behaviour_weight=weight, actor_lr=1e-2)
-        base, depth, _, _ = made._moments(made._sampled("replay", 1))
+        base, depth, _, _ = made.td3.moments(made.sampled("replay", 1))
         policy = made.networks.policy
         before = (policy(base, depth) - acted).abs().mean().item()
         for _ in range(20):
-            made._update_actor(base, depth, acted)
+            made.td3._update_actor(base, depth, acted)
         moved_by[weight] = (policy(base, depth) - acted).abs().mean().item() / before
     assert moved_by[1e3] < 0.3 < moved_by[0.0]
 
@@ -98,10 +98,10 @@ def test_losses_are_there_before_learning_starts():
 def test_the_target_is_td3s():
     made = agent()
     nets = made.networks
-    windows = made._sampled("replay", 1)
-    _, _, next_base, next_depth = made._moments(windows)
+    windows = made.sampled("replay", 1)
+    _, _, next_base, next_depth = made.td3.moments(windows)
     torch.manual_seed(5)
-    target = made._target(windows, next_base, next_depth)
+    target = made.td3.target(windows, next_base, next_depth)
     torch.manual_seed(5)
     with torch.no_grad():
         action = nets.policy_target(next_base, next_depth)
@@ -112,7 +112,7 @@ def test_the_target_is_td3s():
     torch.testing.assert_close(target, expected)
     assert target.shape == (4, 1)
     with pytest.raises(AssertionError):
-        made._target(windows._replace(rewards=windows.rewards[:, 0]), next_base, next_depth)
+        made.td3.target(windows._replace(rewards=windows.rewards[:, 0]), next_base, next_depth)
 
 
 def test_paths_are_dropped_in_updates_only():
@@ -190,7 +190,7 @@ def test_each_module_is_clipped_on_its_own():
     for part in (made.critic, made.critic_visual_encoder, made.critic_state_encoder, made.critic_mamba):
         norm = torch.stack([p.grad.square().sum() for p in part.parameters()]).sum().sqrt()
         assert norm.item() == pytest.approx(1e-4, rel=0.02)
-    assert made.metrics["clipped/critic"] == 1.0
+    assert made.td3.metrics["clipped/critic"] == 1.0
 
 
 def test_a_loss_that_is_not_finite_stops():
@@ -207,7 +207,7 @@ def test_a_file_gives_back_all_but_the_replay(tmp_path):
     path = made.save(tmp_path / "models" / "vmamba_td3_2.pth")
     other = agent(seed=1)
     other.load(path)
-    other.settings = made.settings  # its seed, too
+    other.settings = other.td3.settings = made.settings  # its seed, too
     assert other.train() == made.train()
     for name, value in made.networks.state_dict().items():
         assert torch.equal(value, other.networks.state_dict()[name]), name

@@ -51,22 +51,46 @@ def test_what_sees_is_frozen_and_the_rest_learns(tmp_path, pilot):
     assert not any(weight.requires_grad for weight in seeing.parameters())
 
 
-def test_frozen_networks_look_once_and_judge_the_same(tmp_path, pilot):
+def test_frozen_networks_look_once_at_each_frame_and_judge_the_same(tmp_path, pilot):
     run = Training(FlyTrainConfig(run=tmp_path, init=str(pilot), freeze_encoder=True, **TINY))
     run.fit()
     agent = run.agent
-    windows = agent._sampled("replay", 1)
     looks = []
     agent.networks.policy.stream.visual_encoder.register_forward_hook(lambda *_: looks.append(1))
+    seen = agent.sampled("replay", 1)
+    assert seen.frames.shape == (4, 3, 8)
+    looks.clear()
+    assert (agent.sampled("replay", 1).frames == seen.frames).all()
+    looked_through = agent.td3.moments(seen)
+    assert not looks
+
+    agent.replay_buffer._look = None
+    frames = agent.sampled("replay", 1)
+    assert frames.frames.shape == (4, 3, 1, 36, 36)
     targets = []
-    for frozen in (True, False):
-        agent.networks.freeze_encoders(frozen)
-        _, depth, base, after = agent._moments(windows)
-        assert depth.ndim == (3 if frozen else 5)
+    for moments in (looked_through, agent.td3.moments(frames)):  # once for all networks
         torch.manual_seed(0)
-        targets.append(agent._target(windows, base, after))
+        targets.append(agent.td3.target(frames, *moments[2:]))
     torch.testing.assert_close(*targets)
     assert len(looks) == 1
+
+
+def test_frames_that_are_shifted_at_random_are_looked_at_every_time(tmp_path, pilot):
+    about = {**TINY, "random_shift": 2}
+    run = Training(FlyTrainConfig(run=tmp_path, init=str(pilot), freeze_encoder=True, **about))
+    run.fit()
+    assert run.agent.sampled("replay", 1).frames.shape == (4, 3, 1, 36, 36)
+
+
+def test_a_frozen_encoder_is_still_frozen_where_a_run_goes_on_before_it_learns(tmp_path, pilot):
+    about = {**TINY, "init": str(pilot), "freeze_encoder": True, "learning_starts": 20}
+    first = Training(FlyTrainConfig(run=tmp_path, **about))
+    first._learn = lambda step: first.interruption.__setattr__("signal", 2 if step == 8 else None)
+    with pytest.raises(SystemExit):
+        first.fit()
+    goes_on = Training(FlyTrainConfig(run=tmp_path, resume=True, **about))
+    goes_on.fit()
+    assert goes_on.agent.networks.frozen
 
 
 def test_an_actor_that_is_held_still_is_the_pilot(tmp_path, pilot):

@@ -189,6 +189,66 @@ def test_a_killed_run_goes_on_to_the_same_rows(tmp_path, lanes):
     assert before.steps == saved[4]["steps"]
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_frames_are_looked_at_once_and_alone(lanes):
+    store, rng, looks = replay(capacity=200 * lanes, lanes=lanes), np.random.default_rng(3), []
+    expected = {}
+    for lane in range(lanes):
+        expected |= fly(store, 40, rng, lane=lane, first=10_000 * lane)
+
+    def look(frames):
+        assert len(frames) == 1
+        looks.append(frames.tobytes())
+        return frames.reshape(1, 4).astype(np.float32)
+
+    store.look_once(look, 4)
+    for lane in range(lanes):
+        expected |= fly(store, 40, rng, lane=lane, first=10_000 * lane + 1_000)
+    for batch in range(20):
+        windows = store.sample(64, np.random.default_rng(batch))
+        assert windows.frames.dtype == np.float32
+        check(windows._replace(frames=windows.frames.astype(np.uint8)), expected)
+    assert len(looks) == len(set(looks)) > 70 * lanes
+
+
+def test_features_that_somebody_has_are_taken_until_the_row_is_written_again():
+    store = replay(capacity=3, seq_len=1)
+    store.note(np.ones((1, 2), np.float32))  # nobody wants features yet
+    store.look_once(lambda frames: np.zeros((1, 2), np.float32), 2)
+    store.begin(0, *moment(0))
+    for step in range(5):
+        if step < 3:
+            store.note(np.full((1, 2), 7, np.float32))
+        store.step(0, np.zeros(1, np.float32), 0.0, *moment(step + 1), terminated=False)
+    windows = store.sample(50, np.random.default_rng(0))
+    assert {*zip(windows.states[:, 0, 0], windows.frames[:, 0, 0], strict=True)} == {(2, 7), (3, 0), (4, 0)}
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_features_are_kept_where_a_run_goes_on_unless_they_were_made_later(tmp_path, looked):
+    looks = []
+
+    def look(frames):
+        looks.append(1)
+        return np.ones((1, 2), np.float32)
+
+    first = replay(folder=tmp_path)
+    fly(first, 40, np.random.default_rng(0))
+    state = first.state_dict()
+    first.look_once(look, 2)
+    first.sample(64, np.random.default_rng(0))
+    first.on_checkpoint(40)
+    again = replay(folder=tmp_path)
+    if looked:
+        again.look_once(look, 2)
+    again.load_state_dict(state)
+    if not looked:
+        again.look_once(look, 2)
+    looks.clear()
+    again.sample(64, np.random.default_rng(0))
+    assert bool(looks) is not looked
+
+
 def test_twenty_thousand_steps_fit_into_a_hundred_megabytes():
     store = SequenceReplay(20_000, 4, image=(1, 64, 64), state_dim=10, low=np.full(3, -1.0), high=np.ones(3))
     assert sum(rows.nbytes for rows in store._all.values()) < 100e6

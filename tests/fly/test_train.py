@@ -169,12 +169,17 @@ class _KilledError(Exception):
     [
         {"envs": 1, "train_freq": 2},
         {"envs": 2, "encoder": "mlp", "exploration": "gaussian", "first_actions": "actor"},
+        {"envs": 2, "freeze_encoder": True},
     ],
 )
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, changes):
     about = {"max_timesteps": 40, "evaluate_every": 20, "curriculum": "success", **changes}
     about |= {"vmamba_drop_path_rate": 0.3, "vmamba_patch_size": 4}
     about |= {"save_interval": 8, "learning_starts": 16, "buffer_size": 24}  # the replay has wrapped before
+    if "freeze_encoder" in changes:
+        begun = training(tmp_path / "pilot", vmamba_patch_size=4, max_timesteps=8)
+        begun.finish(begun.fit())
+        about["init"] = str(tmp_path / "pilot")
     training(tmp_path / "whole", **about).fit()
 
     broken = training(tmp_path / "killed", **about)
@@ -237,7 +242,7 @@ def test_a_pilot_is_imitated_first(tmp_path):
     result = run.fit()
     assert result.state == "finished"
     agent = run.agent
-    assert agent.imitations == 16 - 7
+    assert agent.td3.imitations == 16 - 7
     assert agent.total_it == 12
     store = agent.replay_buffer
     taught = np.isfinite(store.labels[0, : store.cursors[0], 0])[store.acted[0, : store.cursors[0]]]

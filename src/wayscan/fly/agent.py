@@ -1,4 +1,4 @@
-"""The agent: TD3 (Fujimoto 2018) with a stream for the actor and one for the critics.
+"""The agent: acts, remembers, learns. The seed's names for what it is made of.
 
     agent = make_agent(env, observation, get_config("cpu"))
     action = agent.select_action(observation["base"], observation["depth"])
@@ -10,8 +10,7 @@ Letters: B batch, K frames, C H W image, D_s state, A action.
 
 import json
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from wayscan.fly.actions import limits, to_environment
 from wayscan.fly.exploration import GaussianNoise, OUNoise
@@ -28,19 +26,15 @@ from wayscan.fly.model import Networks
 from wayscan.fly.observations import NotFiniteError, Reader, all_frames
 from wayscan.fly.replay import SequenceReplay, Windows
 from wayscan.fly.shift import randomly_shifted
-from wayscan.fly.streams import clipped_apart
+from wayscan.fly.td3 import TD3
 from wayscan.fly.train_config import settings_of
 from wayscan.pretrained.folder import replace_file
-from wayscan.train.checkpoint import load_state, put_weights, take_apart
-from wayscan.train.determinism import generator, seed_of
-from wayscan.train.optim import clip, gradient_norms
-from wayscan.train.task import TrainingFailedError
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from wayscan.train.checkpoint import load_state, take_apart
+from wayscan.train.determinism import generator
 
 
 class VMambaTD3Agent:
-    """Acts, remembers, learns.
+    """A TD3, a replay and a noise, for the windows that the seed's loops hold.
 
     Args:
         base_dim: D_s.
@@ -75,19 +69,7 @@ class VMambaTD3Agent:
         self.action_bias = (self.max_action + self.min_action) / 2
         self.action_dim, self.lanes = len(low), lanes
 
-        with self._randomness("weights"):
-            self.networks = Networks(self.config, recompute=config.gradient_checkpointing).to(self.device)
-        policy, judge = self.networks.policy, self.networks.judge
-        self.actor_optimizer = self._adam(policy, config.actor_lr)
-        self.critic_optimizer = self._adam(judge, config.critic_lr)
-        scaled = config.precision == "fp16"
-        self._scalers = {
-            name: torch.amp.GradScaler(self.device.type, enabled=scaled) for name in ("actor", "critic")
-        }
-        self._clipped = {
-            "actor": clipped_apart(policy.stream, policy.actor),
-            "critic": clipped_apart(judge.stream, judge.critic),
-        }
+        self.td3 = TD3(self.config, config, self.device)
         self.replay_buffer = SequenceReplay(
             config.buffer_size or 0, self.config.seq_len, image=self.config.image, state_dim=base_dim,
             low=self.min_action, high=self.max_action, lanes=lanes, folder=replay_folder, slack=slack,
@@ -98,11 +80,6 @@ class VMambaTD3Agent:
             if config.exploration == "ou"
             else GaussianNoise(shape, *sigmas, config.seed)
         )
-        self.total_it = 0
-        """Updates so far."""
-        self.imitations = 0
-        self.metrics: dict[str, float] = {"actor_loss": 0.0, "critic_loss": 0.0}
-        """Of the last update that gave each: an actor is updated every `policy_freq`-th time."""
 
     # ---- acting -------------------------------------------------------------------------------------------
 
@@ -154,103 +131,43 @@ class VMambaTD3Agent:
         """One update; `actor_loss` and `critic_loss` are always there, 0 before the first."""
         self.ou_noise.scale_sigma(progress_ratio)
         if self.replay_buffer.size >= (self.settings.batch_size or 1):
-            self.total_it += 1
-            self.learn(self._sampled("replay", self.total_it))
-        return dict(self.metrics)
-
-    def learn(self, windows: Windows) -> None:
-        """Learn from B transitions: the critics, and the actor when it is its turn."""
-        config = self.settings
-        base, depth, next_base, next_depth = self._moments(windows)
-        with self._randomness("update", self.total_it):
-            target, acted = self._target(windows, next_base, next_depth), self._tensor(windows.actions)
-            self._update_critic(base, depth, acted, target)
-            if self.total_it % (config.policy_freq or 1) == 0:
-                if self.total_it > config.policy_starts:
-                    self._update_actor(base, depth, acted)
-                self.networks.follow(config.tau or 0.0)
+            self.td3.learn(self.sampled("replay", self.td3.updates + 1))
+        return dict(self.td3.metrics)
 
     def imitate(self) -> dict[str, float]:
-        """One update of the actor towards its teacher's actions (behaviour cloning)."""
-        self.imitations += 1
-        windows = self._sampled("imitate", self.imitations, labelled=True)
-        policy = self.networks.policy
-        base, depth, _, _ = self._moments(windows)
-        with self._randomness("imitation", self.imitations), self._learning(policy):
-            with self._autocast():
-                loss = mse_loss(policy(base, depth).float(), self._tensor(windows.labels))
-            self._step("actor", self.actor_optimizer, loss)
-        self.metrics["imitation_loss"] = loss.item()
-        return dict(self.metrics)
+        """One update of the actor towards its teacher's actions."""
+        self.td3.imitate(self.sampled("imitate", self.td3.imitations + 1, labelled=True))
+        return dict(self.td3.metrics)
 
     def end_imitation(self) -> None:
-        """TD3 begins: the critics see as the actor has learnt to, and all targets are copies."""
-        self.networks.judge.stream.load_state_dict(self.networks.policy.stream.state_dict())
-        self.networks.match_targets()
-        self.networks.freeze_encoders(self.settings.freeze_encoder)
+        """From here on `train` goes on from what the actor has learnt."""
+        self.td3.end_imitation()
+        self._look_once()
 
-    @torch.no_grad()
-    def _target(self, windows: Windows, base: Tensor, depth: Tensor | None) -> Tensor:
-        """(B, 1): reward + γ · the smaller critic's value of a smoothed target action."""
-        config, nets = self.settings, self.networks
-        reward, done = self._tensor(windows.rewards), self._tensor(windows.dones)
-        with self._autocast():
-            action = nets.policy_target(base, depth).float()
-            noise = (config.policy_noise or 0.0) * torch.randn_like(action)
-            bound = config.noise_clip or 0.0
-            action = (action + noise.clamp(-bound, bound)).clamp(-1, 1)
-            smaller = torch.minimum(*nets.judge_target(base, depth, action)).float()
-        # (B,) against (B, 1) would broadcast to (B, B) and learn nonsense.
-        assert reward.shape == done.shape == smaller.shape == (len(reward), 1), (reward.shape, smaller.shape)
-        return reward + (1 - done) * (config.gamma or 0.0) * smaller
+    def sampled(self, what: str, number: int, *, labelled: bool = False) -> Windows:
+        """The transitions of one update."""
+        rng = generator(self.settings.seed, what, number)
+        windows = self.replay_buffer.sample(self.settings.batch_size or 1, rng, labelled=labelled)
+        if windows.frames is not None and self.settings.random_shift:
+            shifted = randomly_shifted(windows.frames, self.settings.random_shift, rng)
+            return windows._replace(frames=shifted)
+        return windows
 
-    def _update_critic(self, base: Tensor, depth: Tensor | None, action: Tensor, target: Tensor) -> None:
-        judge = self.networks.judge
-        with self._learning(judge):
-            with self._autocast():
-                q1, q2 = (q.float() for q in judge(base, depth, action))
-                loss = mse_loss(q1, target) + mse_loss(q2, target)
-            self._step("critic", self.critic_optimizer, loss)
-        self.metrics |= {"critic_loss": loss.item(), "q": q1.mean().item(), "target_q": target.mean().item()}
-
-    def _update_actor(self, base: Tensor, depth: Tensor | None, acted: Tensor) -> None:
-        """Through the critic's head into the actor; the critic's stream is looked through, not trained."""
-        policy, judge = self.networks.policy, self.networks.judge
-        with self._autocast(), torch.no_grad():
-            context = judge.stream(base, depth)
-        judge.critic.requires_grad_(False)
-        try:
-            with self._learning(policy):
-                with self._autocast():
-                    action = policy(base, depth)
-                    q = judge.critic(context, action)[0].float()
-                    loss = -q.mean()
-                    if weight := self.settings.behaviour_weight:  # Fujimoto 2021
-                        loss = loss / q.detach().abs().mean() + weight * mse_loss(action.float(), acted)
-                self._step("actor", self.actor_optimizer, loss)
-        finally:
-            judge.critic.requires_grad_(True)
-        self.metrics["actor_loss"] = loss.item()
-
-    def _step(self, who: str, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        """Backward, each module clipped on its own, and a step."""
-        scaler, groups = self._scalers[who], self._clipped[who]
-        optimiser.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.unscale_(optimiser)
-        norms = gradient_norms(groups).tolist()
-        if not scaler.is_enabled() and not np.isfinite([loss.item(), *norms]).all():
-            raise TrainingFailedError(
-                f"update {self.total_it}: the {who}'s loss is {loss.item()}, its gradients {norms}; expected "
-                f"finite numbers: look at rewards and states, or lower {who}_lr"
-            )
-        share = clip(groups, norms, self.settings.grad_clip)
-        scaler.step(optimiser)
-        scaler.update()
-        self.metrics[f"clipped/{who}"] = share
-        self.metrics |= {f"gradient_norm/{who}.{g.name}": n for g, n in zip(groups, norms, strict=True)}
+    def _look_once(self) -> None:
+        """Where what sees stays as it is, each frame is looked at once, unless it is shifted at random."""
+        if self.networks.frozen and self.config.image is not None and not self.settings.random_shift:
+            self.replay_buffer.look_once(self.td3.look, self.config.feature_dim)
 
     # ---- the seed's names ---------------------------------------------------------------------------------
+
+    @property
+    def networks(self) -> Networks:
+        return self.td3.networks
+
+    @property
+    def total_it(self) -> int:
+        """Updates so far."""
+        return self.td3.updates
 
     @property
     def actor(self) -> nn.Module:
@@ -310,79 +227,13 @@ class VMambaTD3Agent:
 
     def state_dict(self) -> dict[str, Any]:
         """All but the replay."""
-        return {
-            "model": self.networks.state_dict(),
-            "actor_optimizer": self.actor_optimizer.state_dict(),
-            "critic_optimizer": self.critic_optimizer.state_dict(),
-            "scalers": {name: scaler.state_dict() for name, scaler in self._scalers.items()},
-            "noise": self.ou_noise.state_dict(),
-            "counts": {"total_it": self.total_it, "imitations": self.imitations},
-            "metrics": dict(self.metrics),
-        }
+        return {**self.td3.state_dict(), "noise": self.ou_noise.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any], path: Path) -> None:
         """As `load`, of a state that was read from `path`."""
-        put_weights(self.networks, state["model"], path)
-        self.actor_optimizer.load_state_dict(state["actor_optimizer"])
-        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
-        for name, scaler in self._scalers.items():
-            scaler.load_state_dict(state["scalers"][name])
+        self.td3.load_state_dict(state, path)
         self.ou_noise.load_state_dict(state["noise"])
-        self.total_it, self.imitations = state["counts"]["total_it"], state["counts"]["imitations"]
-        self.metrics = dict(state["metrics"])
-        self.networks.freeze_encoders(self.settings.freeze_encoder and self.total_it > 0)
-
-    # ---- parts --------------------------------------------------------------------------------------------
-
-    @property
-    def version(self) -> int:
-        """Another number whenever the weights are others."""
-        return self.total_it + self.imitations
-
-    def _sampled(self, what: str, number: int, *, labelled: bool = False) -> Windows:
-        rng = generator(self.settings.seed, what, number)
-        windows = self.replay_buffer.sample(self.settings.batch_size or 1, rng, labelled=labelled)
-        if windows.frames is not None and self.settings.random_shift:
-            shifted = randomly_shifted(windows.frames, self.settings.random_shift, rng)
-            return windows._replace(frames=shifted)
-        return windows
-
-    def _moments(self, windows: Windows) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
-        """base, depth, next_base, next_depth."""
-        states = self._tensor(windows.states)
-        if windows.frames is None:
-            return states[:, :-1], None, states[:, 1:], None
-        with self._autocast():
-            frames = self.networks.looked_at(self._tensor(windows.frames))
-        return states[:, :-1], frames[:, :-1], states[:, 1:], frames[:, 1:]
-
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
-
-    def _adam(self, module: nn.Module, rate: float | None) -> torch.optim.Adam:
-        fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(module.parameters(), lr=rate or 0.0, fused=fused)
-
-    def _autocast(self) -> torch.autocast:
-        precision = self.settings.precision
-        return torch.autocast(self.device.type, PRECISIONS[precision], enabled=precision != "fp32")
-
-    @contextmanager
-    def _learning(self, module: nn.Module) -> Iterator[None]:
-        """Drop paths are dropped inside of this block only, backward pass included."""
-        module.train()
-        try:
-            yield
-        finally:
-            module.eval()
-
-    @contextmanager
-    def _randomness(self, what: str, number: int = 0) -> Iterator[None]:
-        """Torch draws what belongs to this purpose and place, and goes on afterwards as if it had not."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed_of(self.settings.seed, what, number) & 0x7FFFFFFFFFFFFFFF)
-            yield
+        self._look_once()
 
 
 def make_agent(env: Any, obs: Any, args: Any, device: str | torch.device | None = None) -> VMambaTD3Agent:

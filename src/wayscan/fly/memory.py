@@ -41,7 +41,7 @@ class FrameMemory:
         """Take in the newest moment, images (W, C, H, W) and states (W, D_s); actions (W, A) in [-1, 1].
 
         Args:
-            version: of the weights; another one than at the last call makes all features anew.
+            version: of the weights that see; another one than at the last call makes all features anew.
         """
         stream = self._policy.stream
         self._states = self._pushed(self._states, states)
@@ -52,6 +52,11 @@ class FrameMemory:
         self._fresh[:] = False
         context = stream.gather(self._tensor(self._states), visual)
         return self._policy.actor(context).float().cpu().numpy()
+
+    @property
+    def newest(self) -> Floats | None:
+        """(W, D_v): features of the frames that the last decisions took in."""
+        return None if self._features is None else self._features[:, -1].float().cpu().numpy()
 
     def _pushed(self, window: NDArray | None, newest: NDArray) -> NDArray:
         count = self._policy.config.seq_len

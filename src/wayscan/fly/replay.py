@@ -9,9 +9,13 @@ episode for good. The window of row i is the K rows up to it; before an episode'
 again. An episode that was cut short (truncated) ends with a real last frame and without the ending flag, so
 that its value is bootstrapped. Needs no torch.
 
-Letters: B batch, K frames, C H W image, D_s state, A action.
+Once what sees a frame stays as it is, windows hold its features instead (`look_once`). A frame is looked at
+when it is first asked for, alone, so that its numbers do not depend on when that was.
+
+Letters: B batch, K frames, C H W image, D_v its features, D_s state, A action.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +27,13 @@ from wayscan.fly.observations import newest_frame
 
 Floats = NDArray[np.float32]
 Frames = NDArray[np.uint8]
+Look = Callable[[Frames], Floats]  # (N, C, H, W) → (N, D_v)
 
 
 class Windows(NamedTuple):
     """B transitions. `frames` and `states` have K + 1 moments: the first K are before, the last K after."""
 
-    frames: Frames | None  # (B, K + 1, C, H, W)
+    frames: NDArray[Any] | None  # images (B, K + 1, C, H, W), or features (B, K + 1, D_v) after `look_once`
     states: Floats  # (B, K + 1, D_s)
     actions: Floats  # (B, A), in [-1, 1]
     rewards: Floats  # (B, 1)
@@ -84,6 +89,7 @@ class SequenceReplay:
             for name, (shape, kind) in shapes.items()
         }
         self._all = rows
+        self._look: Look | None = None
         self.frames: Frames | None = rows.get("frames")
         self.states, self.actions, self.labels = rows["states"], rows["actions"], rows["labels"]
         self.rewards, self.ages, self.acted = rows["rewards"], rows["ages"], rows["acted"]
@@ -162,6 +168,18 @@ class SequenceReplay:
             terminated=bool(done), truncated=truncated,
         )  # fmt: skip
 
+    def look_once(self, look: Look, width: int) -> None:
+        """From here on windows hold what `look` makes of each frame, D_v = `width` numbers."""
+        self._look = look
+        for name, shape, kind in (("features", (width,), np.float32), ("looked_at", (), np.bool_)):
+            self._all[name] = _array(self._folder, name, (self.lanes, self.room, *shape), kind)
+
+    def note(self, features: Floats) -> None:
+        """(W, D_v) of the newest frame of every lane, where somebody has looked at them already."""
+        if self._look is not None:
+            places = np.arange(self.lanes), (self.cursors - 1) % self.room
+            self._all["features"][places], self._all["looked_at"][places] = features, True
+
     # ---- reading ------------------------------------------------------------------------------------------
 
     @property
@@ -181,19 +199,32 @@ class SequenceReplay:
         back = np.maximum(np.arange(1 - self.seq_len, 2), -ages[:, None])
         seen = (moments[:, None] + back) % self.room
         flat = lanes[:, None] * self.room + seen
-        frames = None
-        if self.frames is not None:
-            assert self.image is not None
-            table = self.frames.reshape(self.lanes * self.room, -1)
-            frames = np.take(table, flat.reshape(-1), axis=0).reshape(*flat.shape, *self.image)
         return Windows(
-            frames=frames,
+            frames=self._frames_of(flat) if self._look is None else self._features_of(flat, self._look),
             states=self.states.reshape(self.lanes * self.room, -1)[flat],
             actions=self.actions[lanes, rows],
             rewards=self.rewards[lanes, rows, None],
             dones=self.ended[lanes, rows, None].astype(np.float32),
             labels=self.labels[lanes, rows],
         )
+
+    def _frames_of(self, flat: NDArray[np.int64]) -> Frames | None:
+        """Rows of all lanes, counted through → (…, C, H, W)."""
+        if self.frames is None:
+            return None
+        assert self.image is not None
+        table = self.frames.reshape(self.lanes * self.room, -1)
+        return np.take(table, flat.reshape(-1), axis=0).reshape(*flat.shape, *self.image)
+
+    def _features_of(self, flat: NDArray[np.int64], look: Look) -> Floats:
+        """The same → (…, D_v)."""
+        features = self._all["features"].reshape(self.lanes * self.room, -1)
+        looked_at = self._all["looked_at"].reshape(-1)
+        for row in np.unique(flat[~looked_at[flat]]):
+            frame = self._frames_of(row[None])
+            assert frame is not None
+            features[row], looked_at[row] = look(frame)[0], True
+        return features[flat]
 
     def _draw(
         self, batch: int, rng: np.random.Generator, labelled: bool
@@ -246,6 +277,8 @@ class SequenceReplay:
             )
         if len(state["cursors"]) != self.lanes:
             raise ValueError(f"replay: {len(state['cursors'])} lanes were saved; expected {self.lanes}")
+        if self._folder is not None and self._look is None:  # features there are of later rows
+            (self._folder / "looked_at.bin").unlink(missing_ok=True)
         self.cursors[:] = state["cursors"]
         self.steps = state["steps"]
         self._open[:] = False
@@ -260,6 +293,8 @@ class SequenceReplay:
             self.frames[lane, row] = frame
         self.states[lane, row], self.ages[lane, row] = state, age
         self.acted[lane, row] = self.ended[lane, row] = False
+        if self._look is not None:
+            self._all["looked_at"][lane, row] = False
         self.cursors[lane] += 1
 
     def _goes_on(self, frame: Frames | None, state: Floats) -> bool:

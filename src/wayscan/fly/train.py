@@ -158,7 +158,9 @@ class Training:
     def _actions(self, done: int, labels: Floats | None) -> Floats:
         """(W, A) in [-1, 1]."""
         agent, config = self.agent, self.config
-        own = self.memory.act(self.fleet.frames, self.fleet.states, agent.version)
+        own = self.memory.act(self.fleet.frames, self.fleet.states, agent.td3.version)
+        if self.memory.newest is not None:
+            agent.replay_buffer.note(self.memory.newest)
         if labels is not None:
             assert self.teacher is not None
             return np.clip(self.teacher.actions(labels, own), -1, 1)
