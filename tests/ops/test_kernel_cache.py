@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from wayscan.ops import kernel_cache
+from wayscan.ops.depthwise_conv import KERNELS as CONVOLUTION_KERNELS
 from wayscan.ops.kernel_cache import KernelSet
 from wayscan.ops.selective_scan.kernels import KERNELS as SCAN_KERNELS
 from wayscan.world.kernels import KERNELS as WORLD_KERNELS
@@ -52,7 +53,7 @@ def test_the_narrow_kernels_agree(tmp_path):
     check = """
 import torch
 from wayscan import selective_scan
-from wayscan.ops.selective_scan import simd
+from wayscan.ops import simd
 random = torch.Generator().manual_seed(0)
 make = lambda *shape: torch.randn(*shape, generator=random).requires_grad_()
 u, delta, z, B, C = make(2, 21, 37), make(2, 21, 37), make(2, 21, 37), make(2, 5, 37), make(2, 5, 37)
@@ -87,16 +88,18 @@ def test_a_change_of_any_kernel_file_changes_the_folder(kernels, tmp_path, monke
     assert kernels.fingerprint() != before
 
 
-@pytest.mark.parametrize(("kernels", "room"), [(SCAN_KERNELS, "."), (WORLD_KERNELS, "world")])
-def test_every_kernel_source_is_in_the_fingerprint(kernels, room):
-    folder = kernels.folder
+@pytest.mark.parametrize(
+    ("sets", "room"), [((SCAN_KERNELS, CONVOLUTION_KERNELS), "."), ((WORLD_KERNELS,), "world")]
+)
+def test_every_kernel_source_is_in_a_fingerprint(sets, room):
+    folder = sets[0].folder
     uses = {
         file.relative_to(folder).as_posix()
         for file in (folder / room).rglob("*.py")
         if "\nfrom numba" in file.read_text(encoding="utf-8")
     }
     assert uses
-    assert uses <= set(kernels.sources)
+    assert uses <= {name for kernels in sets for name in kernels.sources}
 
 
 def test_where_kernels_go(tmp_path, monkeypatch):

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from wayscan.ops import selective_scan
-from wayscan.ops.selective_scan import threads
+from wayscan.ops import selective_scan, threads
 
 
 def large(scan_problem):

@@ -16,9 +16,9 @@ from torch.autograd.function import once_differentiable
 from wayscan.ops.dispatch import HAS_NUMBA, may_pass_the_dispatcher
 from wayscan.ops.kernel_cache import KernelSet
 from wayscan.ops.memory import empty
-from wayscan.ops.selective_scan.threads import run_on_threads
+from wayscan.ops.threads import run_on_threads
 
-KERNELS = KernelSet(package="wayscan.ops", sources=("selective_scan/simd.py", "depthwise_kernels.py"))
+KERNELS = KernelSet(package="wayscan.ops", sources=("simd.py", "depthwise_kernels.py"))
 TASKS = 8  # whatever the number of threads, so that sums do not depend on it
 FEW_PRODUCTS = 500_000  # under this many, waking a second thread costs more than it saves
 

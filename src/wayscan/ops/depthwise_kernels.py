@@ -10,7 +10,7 @@ import numpy as np
 from numba import cfunc, njit, types
 from numba.np.numpy_support import carray, from_dtype
 
-from wayscan.ops.selective_scan.simd import (
+from wayscan.ops.simd import (
     OPTIONS,
     WIDTH,
     fma,

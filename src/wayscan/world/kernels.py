@@ -10,7 +10,7 @@ from types import ModuleType
 
 from wayscan.ops.kernel_cache import KernelSet
 
-_BELOW = ("ops/selective_scan/simd.py", "world/scene.py", "world/cameras.py")  # vectors, layouts of tables
+_BELOW = ("ops/simd.py", "world/scene.py", "world/cameras.py")  # vectors, layouts of tables
 
 
 def _kernel_files() -> tuple[str, ...]:

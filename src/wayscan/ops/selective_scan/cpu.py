@@ -33,7 +33,8 @@ from wayscan.ops.selective_scan.problem import (
     state_rows,
     store_states,
 )
-from wayscan.ops.selective_scan.simd import (
+from wayscan.ops.selective_scan.tiles import STEPS, load_tile, prefetch_tile, store_tile
+from wayscan.ops.simd import (
     OPTIONS,
     WIDTH,
     broadcast,
@@ -44,7 +45,6 @@ from wayscan.ops.selective_scan.simd import (
     store,
     take_ticket,
 )
-from wayscan.ops.selective_scan.tiles import STEPS, load_tile, prefetch_tile, store_tile
 
 
 @njit

@@ -31,7 +31,16 @@ from wayscan.ops.selective_scan.problem import (
     state_rows,
     store_states,
 )
-from wayscan.ops.selective_scan.simd import (
+from wayscan.ops.selective_scan.tiles import (
+    SHORT,
+    STEPS,
+    add_short_dots,
+    dot_lanes,
+    load_tile,
+    prefetch_tile,
+    store_tile,
+)
+from wayscan.ops.simd import (
     WIDTH,
     broadcast,
     exp2,
@@ -42,15 +51,6 @@ from wayscan.ops.selective_scan.simd import (
     splat,
     store,
     store_first,
-)
-from wayscan.ops.selective_scan.tiles import (
-    SHORT,
-    STEPS,
-    add_short_dots,
-    dot_lanes,
-    load_tile,
-    prefetch_tile,
-    store_tile,
 )
 
 LN2 = np.float32(0.6931471805599453)

@@ -2,7 +2,5 @@
 
 from wayscan.ops.kernel_cache import KernelSet
 
-KERNELS = KernelSet(
-    package="wayscan.ops.selective_scan",
-    sources=("simd.py", "tiles.py", "problem.py", "cpu.py", "cpu_backward.py", "step.py"),
-)
+_OWN = ("tiles.py", "problem.py", "cpu.py", "cpu_backward.py", "step.py")
+KERNELS = KernelSet(package="wayscan.ops", sources=("simd.py", *(f"selective_scan/{name}" for name in _OWN)))

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wayscan.ops.selective_scan.simd import LOG2E, WIDTH, load, load_first, softplus, splat, store
 from wayscan.ops.selective_scan.tiles import STEPS, Rows, load_tile, store_tile
+from wayscan.ops.simd import LOG2E, WIDTH, load, load_first, softplus, splat, store
 
 ZERO, ONE = np.float32(0), np.float32(1)
 

@@ -7,7 +7,8 @@ gate still go WIDTH channels at a time.
 from llvmlite import ir
 from numba import njit, types
 
-from wayscan.ops.selective_scan.simd import (
+from wayscan.ops.selective_scan.tiles import sum_lanes
+from wayscan.ops.simd import (
     LOG2E,
     WIDTH,
     broadcast,
@@ -22,7 +23,6 @@ from wayscan.ops.selective_scan.simd import (
     store,
     store_first,
 )
-from wayscan.ops.selective_scan.tiles import sum_lanes
 
 
 @primitive(types.int64)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from llvmlite import ir
 from numba import njit, types
 
-from wayscan.ops.selective_scan import simd
-from wayscan.ops.selective_scan.simd import (
+from wayscan.ops import simd
+from wayscan.ops.simd import (
     WIDTH,
     Vector,
     load,

@@ -1,9 +1,9 @@
-"""What rendering needs of vectors beyond wayscan.ops.selective_scan.simd."""
+"""What rendering needs of vectors beyond wayscan.ops.simd."""
 
 from llvmlite import ir
 from numba import types
 
-from wayscan.ops.selective_scan.simd import WIDTH, Vector, primitive
+from wayscan.ops.simd import WIDTH, Vector, primitive
 
 _FLOATS = ir.VectorType(ir.FloatType(), WIDTH)
 

@@ -9,7 +9,7 @@ shadow's outline a pixel lies decides how dark it is: the edges are soft.
 import numpy as np
 from numba import njit, types
 
-from wayscan.ops.selective_scan.simd import WIDTH, fma, load, maximum, minimum, reciprocal, splat, store
+from wayscan.ops.simd import WIDTH, fma, load, maximum, minimum, reciprocal, splat, store
 from wayscan.world.render.lanes import line, square_root, where_greater
 from wayscan.world.render.rays import (
     along_axis,

@@ -15,7 +15,7 @@ are float32. Images are (H, stride) with the stride a multiple of the vector's w
 import numpy as np
 from numba import njit, types
 
-from wayscan.ops.selective_scan.simd import WIDTH, fma, load, maximum, minimum, splat, store
+from wayscan.ops.simd import WIDTH, fma, load, maximum, minimum, splat, store
 from wayscan.world.render.lanes import line, square_root, where_greater
 from wayscan.world.render.rays import (
     TINY,
