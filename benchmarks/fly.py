@@ -196,7 +196,7 @@ def measure_replay(findings: Findings) -> None:
         return
     pairs = STORED * 2 * STACKED * int(np.prod(IMAGE)) * 4 / GIBIBYTE
     assert store.frames is not None
-    rows = (store.frames, store.states, store.actions, store.labels, store.rewards, store.ages, store.acted)
+    rows = (store.frames, store.states, store.actions, store.meant, store.rewards, store.ages, store.acted)
     size = sum(each.nbytes for each in (*rows, store.ended)) / MEGABYTE
     findings.claim(
         f"{title}: memory", size, unit="MB", goal=SIZE_GOAL, better="lower",

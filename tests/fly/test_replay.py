@@ -138,14 +138,14 @@ def test_floats_are_kept_as_bytes_and_what_does_not_fit_is_refused():
         store.add(np.full(2, np.inf), frame, np.zeros(1), 0.0, state, frame, 0.0)
 
 
-def test_labels_are_sampled_where_a_teacher_gave_them():
+def test_what_was_meant_is_sampled_where_somebody_said_it():
     store = replay()
     store.begin(0, *moment(0))
     for number in range(1, 9):
-        label = np.full(1, number / 10, np.float32) if number % 2 else None
-        store.step(0, np.zeros(1), 0.0, *moment(number), terminated=False, label=label)
-    drawn = store.sample(100, np.random.default_rng(0), labelled=True)
-    assert np.allclose(drawn.labels[:, 0], drawn.states[:, -1, 0] / 10)
+        meant = np.full(1, number / 10, np.float32) if number % 2 else None
+        store.step(0, np.zeros(1), 0.0, *moment(number), terminated=False, meant=meant)
+    drawn = store.sample(100, np.random.default_rng(0), taught=True)
+    assert np.allclose(drawn.meant[:, 0], drawn.states[:, -1, 0] / 10)
 
 
 @pytest.mark.parametrize("lanes", [1, 2])

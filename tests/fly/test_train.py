@@ -245,7 +245,7 @@ def test_a_pilot_is_imitated_first(tmp_path):
     assert agent.td3.imitations == 16 - 7
     assert agent.total_it == 12
     store = agent.replay_buffer
-    taught = np.isfinite(store.labels[0, : store.cursors[0], 0])[store.acted[0, : store.cursors[0]]]
+    taught = np.isfinite(store.meant[0, : store.cursors[0], 0])[store.acted[0, : store.cursors[0]]]
     assert taught.tolist() == [True] * 16 + [False] * 12
     assert {"validation/success", "validation/spl"} <= set(Run.open(tmp_path).metrics.read()[-1])
 
@@ -259,7 +259,7 @@ def test_imitation_learns():
     for _ in range(200):
         state = rng.normal(size=3).astype(np.float32)
         label = np.tanh(agent.replay_buffer.states[0, agent.replay_buffer.cursors[0] - 1, :1])
-        agent.replay_buffer.step(0, label, 0.0, None, state, terminated=False, label=label)
+        agent.replay_buffer.step(0, label, 0.0, None, state, terminated=False, meant=label)
     losses = [agent.imitate()["imitation_loss"] for _ in range(150)]
     assert np.mean(losses[-10:]) < 0.1 * np.mean(losses[:10])
     agent.end_imitation()

@@ -136,7 +136,7 @@ class VMambaTD3Agent:
 
     def imitate(self) -> dict[str, float]:
         """One update of the actor towards its teacher's actions."""
-        self.td3.imitate(self.sampled("imitate", self.td3.imitations + 1, labelled=True))
+        self.td3.imitate(self.sampled("imitate", self.td3.imitations + 1, taught=True))
         return dict(self.td3.metrics)
 
     def end_imitation(self) -> None:
@@ -144,10 +144,10 @@ class VMambaTD3Agent:
         self.td3.end_imitation()
         self._look_once()
 
-    def sampled(self, what: str, number: int, *, labelled: bool = False) -> Windows:
+    def sampled(self, what: str, number: int, *, taught: bool = False) -> Windows:
         """The transitions of one update."""
         rng = generator(self.settings.seed, what, number)
-        windows = self.replay_buffer.sample(self.settings.batch_size or 1, rng, labelled=labelled)
+        windows = self.replay_buffer.sample(self.settings.batch_size or 1, rng, taught=taught)
         if windows.frames is not None and self.settings.random_shift:
             shifted = randomly_shifted(windows.frames, self.settings.random_shift, rng)
             return windows._replace(frames=shifted)

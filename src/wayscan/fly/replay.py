@@ -38,7 +38,7 @@ class Windows(NamedTuple):
     actions: Floats  # (B, A), in [-1, 1]
     rewards: Floats  # (B, 1)
     dones: Floats  # (B, 1)
-    labels: Floats  # (B, A), what a teacher would have done; NaN where none was asked
+    meant: Floats  # (B, A), what a teacher would have done, or the pilot without noise; NaN if nobody said
 
 
 class SequenceReplay:
@@ -79,7 +79,7 @@ class SequenceReplay:
         self.room = self.held + 2 * 2 * -(-slack // lanes)
         shapes: dict[str, tuple[tuple[int, ...], Any]] = {
             "states": ((state_dim,), np.float32), "actions": (self._low.shape, np.float32),
-            "labels": (self._low.shape, np.float32), "rewards": ((), np.float32),
+            "meant": (self._low.shape, np.float32), "rewards": ((), np.float32),
             "ages": ((), np.int32), "acted": ((), np.bool_), "ended": ((), np.bool_),
         }  # fmt: skip
         if image is not None:
@@ -91,7 +91,7 @@ class SequenceReplay:
         self._all = rows
         self._look: Look | None = None
         self.frames: Frames | None = rows.get("frames")
-        self.states, self.actions, self.labels = rows["states"], rows["actions"], rows["labels"]
+        self.states, self.actions, self.meant = rows["states"], rows["actions"], rows["meant"]
         self.rewards, self.ages, self.acted = rows["rewards"], rows["ages"], rows["acted"]
         self.ended = rows["ended"]
         self.cursors = np.zeros(lanes, dtype=np.int64)
@@ -117,7 +117,7 @@ class SequenceReplay:
         *,
         terminated: bool,
         truncated: bool = False,
-        label: Floats | None = None,
+        meant: Floats | None = None,
     ) -> None:
         """An action in [-1, 1] and the moment it led to, the real last one if the episode is over."""
         if not self._open[lane]:
@@ -129,7 +129,7 @@ class SequenceReplay:
         row = int(self.cursors[lane] - 1) % self.room
         age = int(self.ages[lane, row]) + 1
         self.actions[lane, row], self.rewards[lane, row] = action, reward
-        self.labels[lane, row] = np.nan if label is None else label
+        self.meant[lane, row] = np.nan if meant is None else meant
         self.ended[lane, row] = terminated
         self.acted[lane, row] = True
         self._write(lane, frame, state, age)
@@ -187,13 +187,13 @@ class SequenceReplay:
         """Transitions to sample from, at most; nearly all if episodes are long."""
         return min(self.steps, self.capacity)
 
-    def sample(self, batch: int, rng: np.random.Generator, *, labelled: bool = False) -> Windows:
+    def sample(self, batch: int, rng: np.random.Generator, *, taught: bool = False) -> Windows:
         """`batch` transitions, each as likely as any other.
 
         Args:
-            labelled: only those whose labels a teacher gave.
+            taught: only those of which somebody said what was meant.
         """
-        lanes, moments = self._draw(batch, rng, labelled)
+        lanes, moments = self._draw(batch, rng, taught)
         rows = moments % self.room
         ages = np.minimum(self.ages[lanes, rows], self.seq_len - 1)
         back = np.maximum(np.arange(1 - self.seq_len, 2), -ages[:, None])
@@ -205,7 +205,7 @@ class SequenceReplay:
             actions=self.actions[lanes, rows],
             rewards=self.rewards[lanes, rows, None],
             dones=self.ended[lanes, rows, None].astype(np.float32),
-            labels=self.labels[lanes, rows],
+            meant=self.meant[lanes, rows],
         )
 
     def _frames_of(self, flat: NDArray[np.int64]) -> Frames | None:
@@ -227,7 +227,7 @@ class SequenceReplay:
         return features[flat]
 
     def _draw(
-        self, batch: int, rng: np.random.Generator, labelled: bool
+        self, batch: int, rng: np.random.Generator, taught: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Lanes and moments (B,) of transitions whose window is still there."""
         if self.steps == 0:
@@ -245,8 +245,8 @@ class SequenceReplay:
             good = self.acted[lanes, rows] & (
                 moments - oldest >= np.minimum(self.ages[lanes, rows], self.seq_len - 1)
             )
-            if labelled:
-                good &= np.isfinite(self.labels[lanes, rows, 0])
+            if taught:
+                good &= np.isfinite(self.meant[lanes, rows, 0])
             found.append(np.stack([lanes, moments])[:, good])
             count += int(good.sum())
             if count >= batch:

@@ -77,17 +77,18 @@ class TD3:
             self._update_critic(base, depth, acted, target)
             if self.updates % (settings.policy_freq or 1) == 0:
                 if self.updates > settings.policy_starts:
-                    self._update_actor(base, depth, acted)
+                    meant = self._tensor(windows.meant)
+                    self._update_actor(base, depth, torch.where(meant.isfinite(), meant, acted))
                 self.networks.follow(settings.tau or 0.0)
 
     def imitate(self, windows: Windows) -> None:
-        """One update of the actor towards the labels of B moments (behaviour cloning)."""
+        """One update of the actor towards what a teacher would do in B moments (behaviour cloning)."""
         self.imitations += 1
         policy = self.networks.policy
         base, depth, _, _ = self.moments(windows)
         with self._randomness("imitation", self.imitations), self._learning(policy):
             with self._autocast():
-                loss = mse_loss(policy(base, depth).float(), self._tensor(windows.labels))
+                loss = mse_loss(policy(base, depth).float(), self._tensor(windows.meant))
             self._step("actor", self.actor_optimizer, loss)
         self.metrics["imitation_loss"] = loss.item()
 
@@ -135,8 +136,13 @@ class TD3:
             self._step("critic", self.critic_optimizer, loss)
         self.metrics |= {"critic_loss": loss.item(), "q": q1.mean().item(), "target_q": target.mean().item()}
 
-    def _update_actor(self, base: Tensor, depth: Tensor | None, acted: Tensor) -> None:
-        """Through the critic's head into the actor; the critic's stream is looked through, not trained."""
+    def _update_actor(self, base: Tensor, depth: Tensor | None, meant: Tensor) -> None:
+        """Through the critic's head into the actor; the critic's stream is looked through, not trained.
+
+        Args:
+            meant: (B, A). Actions with their noise would do for TD3+BC, but that noise is clipped at the
+                limits: whoever is held to it is drawn inwards, a little more with every round.
+        """
         policy, judge = self.networks.policy, self.networks.judge
         with self._autocast(), torch.no_grad():
             context = judge.stream(base, depth)
@@ -148,7 +154,7 @@ class TD3:
                     q = judge.critic(context, action)[0].float()
                     loss = -q.mean()
                     if weight := self.settings.behaviour_weight:  # Fujimoto 2021
-                        loss = loss / q.detach().abs().mean() + weight * mse_loss(action.float(), acted)
+                        loss = loss / q.detach().abs().mean() + weight * mse_loss(action.float(), meant)
                 self._step("actor", self.actor_optimizer, loss)
         finally:
             judge.critic.requires_grad_(True)

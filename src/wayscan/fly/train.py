@@ -132,7 +132,7 @@ class Training:
         """One action in each environment; `done` steps are behind."""
         agent, fleet = self.agent, self.fleet
         labels = self.teacher.labels() if self.teacher and self.teacher.teaches(done) else None
-        actions = self._actions(done, labels)
+        actions, meant = self._actions(done, labels)
         low, high = agent.min_action, agent.max_action
         moved = fleet.step(low + (actions + 1) / 2 * (high - low))
         for lane in range(fleet.count):
@@ -145,7 +145,7 @@ class Training:
                 agent.replay_buffer.step(
                     lane, actions[lane], float(moved.rewards[lane]), *self._seen(lane),
                     terminated=bool(moved.terminated[lane]), truncated=bool(moved.truncated[lane]),
-                    label=None if labels is None else labels[lane],
+                    meant=None if meant is None else meant[lane],
                 )  # fmt: skip
                 self.course.paid(lane, float(moved.rewards[lane]))
             if over:
@@ -155,20 +155,20 @@ class Training:
                 fleet.renew(lane)
                 self._begin(lane, done)
 
-    def _actions(self, done: int, labels: Floats | None) -> Floats:
-        """(W, A) in [-1, 1]."""
+    def _actions(self, done: int, labels: Floats | None) -> tuple[Floats, Floats | None]:
+        """(W, A) in [-1, 1]: what is done, and what was meant: a teacher's labels, or no noise."""
         agent, config = self.agent, self.config
         own = self.memory.act(self.fleet.frames, self.fleet.states, agent.td3.version)
         if self.memory.newest is not None:
             agent.replay_buffer.note(self.memory.newest)
         if labels is not None:
             assert self.teacher is not None
-            return np.clip(self.teacher.actions(labels, own), -1, 1)
+            return np.clip(self.teacher.actions(labels, own), -1, 1), labels
         early = agent.replay_buffer.steps < (config.learning_starts or 0)
         if early and config.first_actions == "random":
             rng = generator(config.seed, "random start", done)
-            return rng.uniform(-1, 1, own.shape).astype(np.float32)
-        return np.clip(own + agent.ou_noise.sample(), -1, 1)
+            return rng.uniform(-1, 1, own.shape).astype(np.float32), None
+        return np.clip(own + agent.ou_noise.sample(), -1, 1), own
 
     def _learn(self, step: int) -> None:
         """The updates that are due after `step` steps."""

@@ -91,8 +91,8 @@ class FlyTrainConfig:
     init: str | None = None
     """Begin as this pilot: a folder, a training run, a bundled model, or a hub id. Networks must be alike."""
     behaviour_weight: float = 0.0
-    """Hold the actor to what was done (TD3+BC, Fujimoto 2021): this weight on the squared difference from the
-    replay's actions, the critic's value being divided by its mean size."""
+    """Hold the actor to what it meant before (TD3+BC, Fujimoto 2021): this weight on the squared difference
+    from the replay's actions before noise, the critic's value being divided by its mean size."""
     warm_start: Literal["none", "expert", "potential"] = "none"
     """Imitate this pilot of Forest-v0 (DAgger) before TD3 begins."""
     warm_start_steps: int = 20_000
