@@ -1,18 +1,19 @@
-"""Make the bundled pilot of Forest-v0: imitate the expert (DAgger), then go on by TD3.
+"""Make the bundled pilot of Forest-v0: imitate the expert (DAgger), in denser forests too, then TD3.
 
-    python recipes/fly.py --out OUT --minutes 60     (as often as needed: it goes on)
+    python recipes/fly.py --out OUT --minutes 120     (as often as needed: it goes on)
 
-OUT/imitation is a run of `wayscan fly train --warm-start expert`, OUT/td3 one of `--init OUT/imitation`. Both
-keep the weights that fly the first tuning forests best. card.md and results.json then hold what each does in
-more tuning forests, beside pilots that learn nothing; OUT/model is the one that succeeds more often. Judging
-forests are not looked at: measure in those once, by `python -m benchmarks.fly_flights`.
+OUT/imitation is a run of `wayscan fly train --warm-start expert` in forests as they are, OUT/denser goes on
+from it where there is more to avoid, with many environments and fewer updates a step: an update costs a
+hundred times what a step does. OUT/td3 goes on from that by reward. Each keeps the weights that fly its first
+tuning forests best. card.md and results.json hold what each does in more tuning forests, beside pilots that
+learn nothing; OUT/model is the last of them. Judging forests are not looked at: measure in those once, by
+`python -m benchmarks.fly_flights`.
 
-TD3 begins with an actor that flies and critics that know nothing. The actor is held still until the critics
-have had `--policy-starts` updates, then moves slowly, and is held to what was flown (`--behaviour-weight`):
-with weight 0 a few hundred of its updates unlearn all. Critics come to the level of their returns in some
-1 / (tau (1 - gamma)) updates, 20,000 at the usual tau of .005, so their targets follow faster (`--tau`). What
-sees stays as the imitation left it unless `--learn-encoder` is given: less to forget, and all networks look
-once.
+TD3 begins with an actor that flies and critics that know nothing. The actor is held still until they have had
+5,000 updates, then moves slowly, held to what it meant: by weight 1 it stays as good as it was, by less it
+unlearns. Critics come to the level of their returns in some policy_freq / (tau (1 - gamma)) updates, 40,000
+at the usual tau of .005, so their targets follow faster. What sees stays as the imitation left it: less to
+forget, and every frame is looked at once.
 """
 
 import json
@@ -28,43 +29,38 @@ from wayscan.fly.judge import judge
 from wayscan.fly.train import train
 from wayscan.fly.train_config import FlyTrainConfig
 
-SHARED: dict[str, Any] = {
-    "preset": "cpu", "threads": 1, "evaluate_episodes": 40, "save_interval": 1_000,
+SHARED: dict[str, Any] = {"preset": "cpu", "threads": 1}
+MANY: dict[str, Any] = {
+    **SHARED, "env_options": {"density": 3.0}, "envs": 16, "save_interval": 16_000, "evaluate_every": 16_000,
+    "evaluate_episodes": 200, "log_every": 1_600, "monitor": "validation/success",
 }  # fmt: skip
 
 
 def imitation(arguments: Namespace) -> FlyTrainConfig:
+    steps = arguments.imitation_steps
     return FlyTrainConfig(
-        run=arguments.out / "imitation",
-        seed=arguments.seed,
-        warm_start="expert",
-        warm_start_steps=arguments.imitation_steps,
-        max_timesteps=arguments.imitation_steps,
-        evaluate_every=7_000,
-        **SHARED,
-    )
+        run=arguments.out / "imitation", seed=arguments.seed, warm_start="expert", warm_start_steps=steps,
+        max_timesteps=steps, save_interval=1_000, evaluate_every=7_000, evaluate_episodes=40, **SHARED,
+    )  # fmt: skip
+
+
+def denser(arguments: Namespace) -> FlyTrainConfig:
+    steps, init = arguments.denser_steps, arguments.init or arguments.out / "imitation"
+    return FlyTrainConfig(
+        run=arguments.out / "denser", seed=arguments.seed, init=str(init), warm_start="expert",
+        warm_start_steps=steps, max_timesteps=steps, train_freq=4, learning_starts=2_000,
+        buffer_size=100_000, actor_lr=2e-4, **MANY,
+    )  # fmt: skip
 
 
 def td3(arguments: Namespace) -> FlyTrainConfig:
     return FlyTrainConfig(
-        run=arguments.out / "td3",
-        seed=arguments.seed,
-        init=str(arguments.init or arguments.out / "imitation"),
-        freeze_encoder=not arguments.learn_encoder,
-        max_timesteps=arguments.td3_steps,
-        policy_starts=arguments.policy_starts,
-        tau=arguments.tau,
-        actor_lr=arguments.actor_lr,
-        behaviour_weight=arguments.behaviour_weight,
-        critic_lr=3e-4,
-        exploration="gaussian",
-        ou_sigma=0.1,
-        ou_sigma_min=0.05,
-        first_actions="actor",
-        learning_starts=1_000,
-        evaluate_every=arguments.evaluate_every,
-        **SHARED,
-    )
+        run=arguments.out / "td3", seed=arguments.seed, init=str(arguments.out / "denser"),
+        freeze_encoder=True, max_timesteps=arguments.td3_steps, train_freq=8, learning_starts=4_000,
+        buffer_size=200_000, batch_size=256, policy_starts=5_000, tau=0.03, actor_lr=1e-4, critic_lr=3e-4,
+        behaviour_weight=1.0, exploration="gaussian", ou_sigma=0.2, ou_sigma_min=0.1, first_actions="actor",
+        **MANY,
+    )  # fmt: skip
 
 
 def measured(model: Path, arguments: Namespace) -> dict[str, Any]:
@@ -84,7 +80,7 @@ def measured(model: Path, arguments: Namespace) -> dict[str, Any]:
     return json.loads(kept(arguments.out / f"{model.parent.name}-{arguments.episodes}.json", measure))
 
 
-def card(results: dict[str, dict[str, Any]], chosen: str) -> str:
+def card(results: dict[str, dict[str, Any]]) -> str:
     """What has been measured, as Markdown."""
     any_of_them = next(iter(results.values()))
     rows = {name: found["metrics"] for name, found in results.items()}
@@ -93,7 +89,7 @@ def card(results: dict[str, dict[str, Any]], chosen: str) -> str:
     }
     rows |= {**any_of_them["baselines"], "expert": any_of_them["references"]["expert"]}
     lines = [
-        f"{any_of_them['n']} tuning forests from seed {any_of_them['seed']}; chosen: {chosen}",
+        f"{any_of_them['n']} tuning forests from seed {any_of_them['seed']}",
         "",
         "| | success | collision | timeout | SPL | return |",
         "|---|---|---|---|---|---|",
@@ -107,33 +103,27 @@ def card(results: dict[str, dict[str, Any]], chosen: str) -> str:
 
 
 def main(words: list[str]) -> None:
-    parser = parser_of(__doc__, minutes=60)
+    parser = parser_of(__doc__, minutes=120)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--init", help="a pilot to do TD3 with, instead of one made by imitation")
+    parser.add_argument("--init", help="a pilot to go on from, instead of one made by imitation")
     parser.add_argument("--imitation-steps", type=int, default=14_000)
-    parser.add_argument("--td3-steps", type=int, default=16_000, help="0 leaves TD3 out")
-    parser.add_argument("--policy-starts", type=int, default=8_000, help="updates of the critics alone")
-    parser.add_argument("--tau", type=float, default=0.03, help="how fast TD3's targets follow")
-    parser.add_argument("--actor-lr", type=float, default=3e-5)
-    parser.add_argument("--behaviour-weight", type=float, default=5.0, help="of TD3+BC's second term")
-    parser.add_argument("--learn-encoder", action="store_true", help="let TD3 change what sees, too")
-    parser.add_argument("--evaluate-every", type=int, default=2_000, help="steps of TD3")
-    parser.add_argument("--episodes", type=int, default=100, help="tuning forests for the card")
+    parser.add_argument("--denser-steps", type=int, default=80_000)
+    parser.add_argument("--td3-steps", type=int, default=96_000)
+    parser.add_argument("--episodes", type=int, default=240, help="tuning forests for the card")
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
     stages = [] if arguments.init else [imitation(arguments)]
-    stages += [td3(arguments)] if arguments.td3_steps else []
+    stages += [denser(arguments), td3(arguments)]
     finish(train, stages, arguments.minutes)
     results = {
         stage.run.name: measured(stage.run / "model", arguments) for stage in stages if is_finished(stage.run)
     }
     if not results:
         return
-    chosen = max(results, key=lambda name: results[name]["metrics"]["success"])
-    shutil.copytree(arguments.out / chosen / "model", arguments.out / "model", dirs_exist_ok=True)
+    shutil.copytree(arguments.out / list(results)[-1] / "model", arguments.out / "model", dirs_exist_ok=True)
     (arguments.out / "results.json").write_text(json.dumps(results, indent=1))
-    (arguments.out / "card.md").write_text(card(results, chosen))
-    print(card(results, chosen))
+    (arguments.out / "card.md").write_text(card(results))
+    print(card(results))
 
 
 if __name__ == "__main__":
