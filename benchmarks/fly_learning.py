@@ -36,6 +36,16 @@ def claims_of(found: dict[str, Any]) -> list[Claim]:
     return claims
 
 
+def name_of(found: dict[str, Any]) -> str:
+    """Of the comparison; of its variant where there is one alone, to stand beside the others' record.
+
+    >>> name_of({"comparison": "core", "variants": {"HalfCheetah-v5": {}}})
+    'core-HalfCheetah-v5'
+    """
+    alone = list(found["variants"]) if len(found["variants"]) == 1 else []
+    return "-".join([found["comparison"], *alone])
+
+
 def over_seeds(seeds: int, interval: list[float | None]) -> str:
     """
     >>> over_seeds(3, [0.552, 1.05])
@@ -52,7 +62,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("results", type=Path, nargs="+")
     for path in parser.parse_args(words).results:
         found = json.loads(path.read_text())
-        print(record("fly", f"compare-{found['comparison']}", claims_of(found)))
+        print(record("fly", f"compare-{name_of(found)}", claims_of(found)))
 
 
 if __name__ == "__main__":
