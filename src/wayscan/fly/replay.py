@@ -79,7 +79,7 @@ class SequenceReplay:
         self.room = self.held + 2 * 2 * -(-slack // lanes)
         shapes: dict[str, tuple[tuple[int, ...], Any]] = {
             "states": ((state_dim,), np.float32), "actions": (self._low.shape, np.float32),
-            "meant": (self._low.shape, np.float32), "rewards": ((), np.float32),
+            "labels": (self._low.shape, np.float32), "rewards": ((), np.float32),
             "ages": ((), np.int32), "acted": ((), np.bool_), "ended": ((), np.bool_),
         }  # fmt: skip
         if image is not None:
@@ -91,7 +91,8 @@ class SequenceReplay:
         self._all = rows
         self._look: Look | None = None
         self.frames: Frames | None = rows.get("frames")
-        self.states, self.actions, self.meant = rows["states"], rows["actions"], rows["meant"]
+        self.states, self.actions = rows["states"], rows["actions"]
+        self.meant = rows["labels"]  # the name of its file since there was nothing but a teacher's
         self.rewards, self.ages, self.acted = rows["rewards"], rows["ages"], rows["acted"]
         self.ended = rows["ended"]
         self.cursors = np.zeros(lanes, dtype=np.int64)
