@@ -28,11 +28,12 @@ from rounds import finish, is_finished, kept, parser_of
 from wayscan.fly.judge import judge
 from wayscan.fly.train import train
 from wayscan.fly.train_config import FlyTrainConfig
+from wayscan.world.forests import DENSER
 
 SHARED: dict[str, Any] = {"preset": "cpu", "threads": 1}
 MANY: dict[str, Any] = {
-    **SHARED, "env_options": {"density": 3.0}, "envs": 16, "save_interval": 16_000, "evaluate_every": 16_000,
-    "evaluate_episodes": 200, "log_every": 1_600, "monitor": "validation/success",
+    **SHARED, "env_options": {"density": DENSER}, "envs": 16, "save_interval": 16_000,
+    "evaluate_every": 16_000, "evaluate_episodes": 200, "log_every": 1_600, "monitor": "validation/success",
 }  # fmt: skip
 
 

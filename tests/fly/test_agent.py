@@ -207,7 +207,7 @@ def test_a_file_gives_back_all_but_the_replay(tmp_path):
     path = made.save(tmp_path / "models" / "vmamba_td3_2.pth")
     other = agent(seed=1)
     other.load(path)
-    other.settings = other.td3.settings = made.settings  # its seed, too
+    other.td3.settings = made.settings  # its seed, too
     assert other.train() == made.train()
     for name, value in made.networks.state_dict().items():
         assert torch.equal(value, other.networks.state_dict()[name]), name

@@ -85,7 +85,12 @@ def test_frames_that_are_shifted_at_random_are_looked_at_every_time(tmp_path, pi
 def test_a_frozen_encoder_is_still_frozen_where_a_run_goes_on_before_it_learns(tmp_path, pilot):
     about = {**TINY, "init": str(pilot), "freeze_encoder": True, "learning_starts": 20}
     first = Training(FlyTrainConfig(run=tmp_path, **about))
-    first._learn = lambda step: first.interruption.__setattr__("signal", 2 if step == 8 else None)
+
+    def interrupting(step):
+        if step == 8:
+            first.interruption.signal = 2
+
+    first._learn = interrupting
     with pytest.raises(SystemExit):
         first.fit()
     goes_on = Training(FlyTrainConfig(run=tmp_path, resume=True, **about))

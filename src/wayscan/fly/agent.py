@@ -27,7 +27,7 @@ from wayscan.fly.observations import NotFiniteError, Reader, all_frames
 from wayscan.fly.replay import SequenceReplay, Windows
 from wayscan.fly.shift import randomly_shifted
 from wayscan.fly.td3 import TD3
-from wayscan.fly.train_config import settings_of
+from wayscan.fly.train_config import FlyTrainConfig, settings_of
 from wayscan.pretrained.folder import replace_file
 from wayscan.train.checkpoint import load_state, take_apart
 from wayscan.train.determinism import generator
@@ -59,7 +59,7 @@ class VMambaTD3Agent:
         replay_folder: Path | None = None,
         slack: int = 0,
     ) -> None:
-        self.settings = config = settings_of(args).resolved()
+        config = settings_of(args).resolved()
         low, high = limits(action_space)
         image = None if depth_shape is None else tuple(map(int, depth_shape[-3:]))
         self.config = config.network(image, base_dim, low, high)  # type: ignore[arg-type]
@@ -80,6 +80,11 @@ class VMambaTD3Agent:
             if config.exploration == "ou"
             else GaussianNoise(shape, *sigmas, config.seed)
         )
+
+    @property
+    def settings(self) -> FlyTrainConfig:
+        """How it learns, with all that the preset says filled in."""
+        return self.td3.settings
 
     # ---- acting -------------------------------------------------------------------------------------------
 

@@ -156,11 +156,11 @@ class Training:
                 self._begin(lane, done)
 
     def _actions(self, done: int, labels: Floats | None) -> tuple[Floats, Floats | None]:
-        """(W, A) in [-1, 1]: what is done, and what was meant: a teacher's labels, or no noise."""
+        """(W, A) in [-1, 1]: what is done; what was meant, a teacher's labels or actions before noise."""
         agent, config = self.agent, self.config
         own = self.memory.act(self.fleet.frames, self.fleet.states, agent.td3.version)
-        if self.memory.newest is not None:
-            agent.replay_buffer.note(self.memory.newest)
+        if agent.networks.frozen and (seen := self.memory.newest) is not None:
+            agent.replay_buffer.note(seen)
         if labels is not None:
             assert self.teacher is not None
             return np.clip(self.teacher.actions(labels, own), -1, 1), labels

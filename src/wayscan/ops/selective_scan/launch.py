@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wayscan.ops.memory import MANY_FLOATS, empty
-from wayscan.ops.selective_scan.kernels import KERNELS
+from wayscan.ops.selective_scan.kernels import compiled
 from wayscan.ops.threads import run_on_threads
 
 FEW_STATES = 200_000  # under this many, waking a second thread costs more than it saves
@@ -39,7 +39,7 @@ def forward(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, 
     blocks = groups * _blocks(channels, groups)
     checkpoints = empty(checkpoint_shape(batch, channels, length, states, groups) if save else (0,))
     if save:
-        kernels = KERNELS.compiled("selective_scan.cpu")
+        kernels = compiled("cpu")
         used = batch * blocks * ((length - 1) // kernels.STEPS) * states * kernels.WIDTH
         checkpoints[used:].zero_()  # an operator's result must not depend on old memory
 
@@ -101,7 +101,7 @@ def backward(
 
 def step(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus):
     """One step; B and C may be (B, N) or (B, G, N). Written plainly: its own cost is near the kernel's."""
-    worker = KERNELS.compiled("selective_scan.step").step_worker
+    worker = compiled("step").step_worker
     dense = state.contiguous()
     u, delta, A, B, C = u.contiguous(), delta.contiguous(), A.contiguous(), B.contiguous(), C.contiguous()
     D = D if D is None else D.contiguous()
@@ -134,7 +134,7 @@ def step(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus):
 def _describe(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus):
     """The part of the problem that both directions share."""
     batch, channels, length = u.shape
-    problem = KERNELS.compiled("selective_scan.problem").Problem()
+    problem = compiled("problem").Problem()
     problem.batches, problem.channels, problem.length = batch, channels, length
     problem.states, problem.groups, problem.softplus = A.shape[1], B.shape[1], delta_softplus
     problem.u, problem.delta, problem.z = _sequence(u), _sequence(delta), _sequence(z)
@@ -154,7 +154,7 @@ def _sequence(x: Tensor | None) -> tuple[int, ...]:
 
 def _blocks(channels: int, groups: int) -> int:
     """Blocks of WIDTH channels in one group."""
-    return -(-(channels // groups) // KERNELS.compiled("selective_scan.cpu").WIDTH)
+    return -(-(channels // groups) // compiled("cpu").WIDTH)
 
 
 def _dense(x: Any) -> Any:
@@ -196,12 +196,10 @@ def _run(worker: str, problem) -> None:
     """Give the problem its counters and scratch memory, and run it."""
     states = problem.batches * problem.channels * problem.length * problem.states
     threads = 1 if states < FEW_STATES else min(torch.get_num_threads(), problem.tasks)
-    floats = KERNELS.compiled("selective_scan.problem").scratch_floats(problem.states)
+    floats = compiled("problem").scratch_floats(problem.states)
     scratch = empty((threads * floats,))
     counters = (ctypes.c_int64 * 16)()  # two of them, a cache line apart
     problem.next_task = ctypes.addressof(counters)
     problem.next_thread = problem.next_task + 64
     problem.scratch, problem.scratch_floats = scratch.data_ptr(), floats
-    run_on_threads(
-        getattr(KERNELS.compiled("selective_scan.cpu"), worker), ctypes.addressof(problem), threads
-    )
+    run_on_threads(getattr(compiled("cpu"), worker), ctypes.addressof(problem), threads)
